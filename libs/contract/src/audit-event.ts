@@ -1,0 +1,35 @@
+import { z } from 'zod';
+import { sameId, uuid } from './ids.js';
+import { rfc3339 } from './timestamp.js';
+import { defineTopic } from './topic.js';
+
+/** Who did what to which thing; no secret and no body is ever in it. */
+export const auditEvent = z.object({
+  id: uuid,
+  orgId: uuid.nullable(),
+  at: rfc3339,
+  actor: z.object({ type: z.enum(['operator', 'access-token', 'system']), id: z.string().nullable() }),
+  action: z.string(),
+  subject: z.object({ type: z.string(), id: z.string() }),
+});
+export type AuditEvent = z.infer<typeof auditEvent>;
+
+export const auditEvents = defineTopic({
+  name: 'audit.events',
+  message: 'AuditEvent',
+  schema: auditEvent,
+  keyDescription: 'organization id',
+  key: (event) => sameId(event.orgId ?? event.id),
+  cleanup: 'delete',
+  partitions: 'one',
+  retentionMs: null,
+  messageBytesMax: 64 * 1024,
+  example: {
+    id: 'f5b2a3d4-0000-4000-8000-0000000000bb',
+    orgId: '0d1c7a52-8f1e-4a0e-9a63-0c6a1c6f5d11',
+    at: '2026-11-22T15:04:05.123Z',
+    actor: { type: 'access-token', id: 'd5b2a3d4-0000-4000-8000-0000000000cc' },
+    action: 'execution.retried',
+    subject: { type: 'execution', id: '2f2b7a52-8f1e-5a0e-9a63-0c6a1c6f5d99' },
+  },
+});

@@ -1,0 +1,50 @@
+import type { AssignedPartition, LogRecord, TopicPartition } from './log.js';
+
+/** At most `limit` handlers run at once for one bulkhead key (a function within a lane). Read anew at each dispatch. */
+export interface Bulkhead {
+  readonly key: string;
+  readonly limit: number;
+}
+
+export interface RecordContext {
+  /** Aborted when the partition is lost or the drain time is over: let go, nothing that follows counts. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * What a consumer group does with its records. Everything but `handle` is synchronous and cheap, and reads headers or the key
+ * rather than the value.
+ *
+ * `handle` resolves when what follows from the record is acknowledged: only then may its offset be committed (invariant 4).
+ * A rejection with `retryable: true` is tried again in place with back-off, for as long as the partition is owned;
+ * any other one after three tries goes to `unprocessable`, whose resolution completes the record.
+ */
+export interface GroupPolicy {
+  handle(record: LogRecord, context: RecordContext): Promise<void>;
+  unprocessable(record: LogRecord, error: unknown): Promise<void>;
+  /** Records with the same order key run one at a time in offset order; null is unordered. */
+  orderKey?(record: LogRecord): string | null;
+  /** Null is bounded by the group's limit alone. */
+  bulkhead?(record: LogRecord): Bulkhead | null;
+  /** Awaited before the first record of newly owned partitions is dispatched. */
+  assigned?(partitions: readonly AssignedPartition[]): Promise<void>;
+  lost?(partitions: readonly TopicPartition[]): void;
+}
+
+export interface ParallelConsumerOptions {
+  readonly group: string;
+  readonly topics: readonly string[];
+  readonly coPartitioned?: boolean;
+  /** Handlers at once, over all partitions. */
+  readonly maxInFlight: number;
+  /** Records fetched and not completed, over all partitions; above it fetching stops. */
+  readonly maxBufferedRecords: number;
+  readonly maxBufferedBytes: number;
+  /**
+   * On a graceful revoke: `drain` waits for what runs, `complete-running` commits what runs as done and finishes it afterwards
+   * (step lane: a booked appointment is not booked twice because a worker was added, guarantees.md §3).
+   */
+  readonly onRevoke: 'drain' | 'complete-running';
+  readonly drainTimeoutMs: number;
+  readonly onOffsetOutOfRange?: 'earliest' | 'stop';
+}
