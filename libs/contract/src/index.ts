@@ -2,6 +2,7 @@ export * from './audit-event.js';
 export * from './branch-rules.js';
 export * from './chat-event.js';
 export * from './dead-letter.js';
+export * from './endpoint-url.js';
 export * from './event-catalog.js';
 export * from './flow.js';
 export * from './ids.js';
