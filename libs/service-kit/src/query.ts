@@ -1,0 +1,36 @@
+import { z } from 'zod';
+import { Problem } from './problem.js';
+import { problemErrors } from './zod.pipe.js';
+
+/** Reads query parameters. An unknown one is refused rather than ignored: a filter that does nothing misleads. */
+export const parseQuery = <Shape extends z.core.$ZodLooseShape>(
+  schema: z.ZodObject<Shape>,
+  query: unknown,
+): z.infer<z.ZodObject<Shape>> => {
+  const read = schema.strict().safeParse(query);
+  if (read.success) return read.data as z.infer<z.ZodObject<Shape>>;
+  const errors = problemErrors(read.error).map((error) => ({ ...error, pointer: error.pointer.replace(/^\//, '') }));
+  throw new Problem(400, 'invalid_query', 'A query parameter is unknown or does not fit.', errors);
+};
+
+/** `limit` and `cursor` of every list: 25 by default, at most 100. */
+export const pageQuery = {
+  limit: z
+    .string()
+    .regex(/^\d{1,3}$/, 'must be a whole number from 1 to 100')
+    .transform(Number)
+    .refine((limit) => limit >= 1 && limit <= 100, 'must be a whole number from 1 to 100')
+    .default(25),
+  cursor: z.string().min(1).max(1_000).optional(),
+};
+
+/** Cursors are opaque to callers: their inside may change at any time. */
+export const encodeCursor = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+
+export const decodeCursor = <T>(schema: z.ZodType<T>, cursor: string): T => {
+  try {
+    return schema.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')));
+  } catch {
+    throw new Problem(400, 'invalid_cursor', 'The cursor was not made by this API.', [{ pointer: 'cursor', code: 'invalid_cursor', detail: 'is not a cursor' }]);
+  }
+};
