@@ -1,0 +1,28 @@
+import { messageHeader, nextTraceparent } from '@cf/contract';
+import type { LogRecord } from './log.js';
+
+/** What a handler gets beside the message. */
+export interface MessageContext {
+  readonly record: LogRecord;
+  /** The value exactly as it came. */
+  readonly text: string;
+  /** Aborted when the record belongs to another member now: let go, nothing that follows counts. */
+  readonly signal: AbortSignal;
+  /** The span of the message; a new trace when it brought none. */
+  readonly traceparent: string;
+}
+
+export class ReceivedMessageContext implements MessageContext {
+  #traceparent: string | undefined;
+
+  constructor(
+    readonly record: LogRecord,
+    readonly text: string,
+    readonly signal: AbortSignal,
+  ) {}
+
+  get traceparent(): string {
+    this.#traceparent ??= this.record.headers[messageHeader.traceparent] ?? nextTraceparent(undefined);
+    return this.#traceparent;
+  }
+}

@@ -1,0 +1,2 @@
+/** Nest token of the application's `MessageLog`. */
+export const MESSAGE_LOG = Symbol('MessageLog');

@@ -1,0 +1,52 @@
+import { messageHeader, nextTraceparent, type MessageOf, type Topic } from '@cf/contract';
+import { PublishError } from './errors.js';
+import { headersOfMessage } from './headers-of-message.js';
+import type { Publisher } from './log.js';
+
+export interface PublishOptions {
+  /** Default: by the message's key. */
+  readonly partition?: number;
+  /** Added to those that the message itself gives. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The span that this message continues. Default: a new trace. */
+  readonly traceparent?: string;
+  /** The message as JSON where it must travel exactly as it came. Default: written from the message. */
+  readonly text?: string;
+}
+
+/** Room for key and headers beside the value within a topic's `messageBytesMax`. */
+const HEADER_BYTES = 4 * 1024;
+
+/**
+ * Writes messages of the contract as records: key, JSON, headers. Resolves when the record is acknowledged, rejects with a
+ * `PublishError`; `too_large` is found before anything is sent. One per lane: `new MessagePublisher(log.createPublisher('invoker.step', 'step'))`.
+ */
+export class MessagePublisher {
+  constructor(private readonly publisher: Publisher) {}
+
+  publish<T extends Topic>(topic: T, message: MessageOf<T>, options: PublishOptions = {}): Promise<void> {
+    const value = options.text ?? JSON.stringify(message);
+    const bytesMax = topic.messageBytesMax - HEADER_BYTES;
+    // A UTF-16 unit is at most three bytes, so most values need no counting.
+    if (value.length * 3 > bytesMax && Buffer.byteLength(value) > bytesMax) {
+      return Promise.reject(new PublishError('too_large', `${topic.message} exceeds ${bytesMax} bytes of ${topic.name}`, false));
+    }
+    return this.publisher.publish({
+      topic: topic.name,
+      ...(options.partition !== undefined && { partition: options.partition }),
+      key: topic.key(message),
+      value,
+      headers: {
+        [messageHeader.contentType]: 'application/json',
+        [messageHeader.traceparent]: nextTraceparent(options.traceparent),
+        ...headersOfMessage(topic, message),
+        ...options.headers,
+      },
+    });
+  }
+
+  /** Waits for what was published, then refuses more. */
+  close(): Promise<void> {
+    return this.publisher.close();
+  }
+}
