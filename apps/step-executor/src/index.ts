@@ -1,0 +1,1 @@
+export { StepExecutorModule } from './step-executor.module.js';
