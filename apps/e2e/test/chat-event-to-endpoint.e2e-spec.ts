@@ -37,7 +37,12 @@ onBothLogs('a chat event reaches the endpoint of each matching trigger', (engine
     await publish(fromTopic, 'chat');
     expect((await tenant.sendEvent(fromGateway)).status).toBe(202);
     await eventually(() => expect(endpoint.callsTo(path)).toHaveLength(2));
-    expect(endpoint.callsTo(path).map(({ body }) => body.toString()).sort()).toEqual([fromTopic, fromGateway].sort());
+    expect(
+      endpoint
+        .callsTo(path)
+        .map(({ body }) => body.toString())
+        .sort(),
+    ).toEqual([fromTopic, fromGateway].sort());
   });
 
   it('two triggers are two calls, and the same event id again is no further call', async () => {
@@ -81,7 +86,9 @@ onBothLogs('a chat event reaches the endpoint of each matching trigger', (engine
     ];
     await tenant.sendEvents([...others, ...matching]);
     await eventually(() => expect(endpoint.callsTo(path)).toHaveLength(2));
-    expect(endpoint.callsTo(path).map(({ body }) => (JSON.parse(body.toString()) as { id: string }).id)).toEqual(matching.map(({ id }) => id));
+    expect(endpoint.callsTo(path).map(({ body }) => (JSON.parse(body.toString()) as { id: string }).id)).toEqual(
+      matching.map(({ id }) => id),
+    );
   });
 
   it('a failing endpoint is asked again until it succeeds, and every attempt is recorded', async () => {
@@ -100,7 +107,9 @@ onBothLogs('a chat event reaches the endpoint of each matching trigger', (engine
       [2, 503],
       [3, 200],
     ]);
-    expect(new Set(endpoint.callsTo(path).map(({ headers }) => headers['x-cloud-function-invocation-id']))).toEqual(new Set([execution.invocationId]));
+    expect(new Set(endpoint.callsTo(path).map(({ headers }) => headers['x-cloud-function-invocation-id']))).toEqual(
+      new Set([execution.invocationId]),
+    );
     expect(endpoint.callsTo(path).map(({ headers }) => headers['x-cloud-function-attempt'])).toEqual(['1', '2', '3']);
   });
 
@@ -148,7 +157,10 @@ onBothLogs('a chat event reaches the endpoint of each matching trigger', (engine
     });
     await eventually(() => {
       const mine = letters.map((letter) => JSON.parse(letter) as { reason: string; origin: { topic: string } });
-      expect(mine.filter(({ origin }) => origin.topic === chatEvents.name).map(({ reason }) => reason)).toEqual(['not_json', 'invalid_message']);
+      expect(mine.filter(({ origin }) => origin.topic === chatEvents.name).map(({ reason }) => reason)).toEqual([
+        'not_json',
+        'invalid_message',
+      ]);
     });
     await reader.close();
   });

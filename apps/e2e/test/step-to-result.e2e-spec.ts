@@ -30,7 +30,8 @@ onBothLogs('a step is answered', (engine) => {
     await publisher.publish({ topic: stepRequests.name, key, value });
     await publisher.close();
   };
-  const resultsOf = (requestId: string): StepResult[] => results.messages().filter((result) => result.requestId.toLowerCase() === requestId.toLowerCase());
+  const resultsOf = (requestId: string): StepResult[] =>
+    results.messages().filter((result) => result.requestId.toLowerCase() === requestId.toLowerCase());
 
   it('over the topic and over HTTP, with exactly the ten keys in order', async () => {
     const path = `/ten-${randomUUID()}`;
@@ -44,7 +45,13 @@ onBothLogs('a step is answered', (engine) => {
     });
     const overHttp = await tenant.runStep(cloudFunctionId);
     for (const result of [overTopic, overHttp]) {
-      expect(result).toMatchObject({ outcome: 'succeeded', branch: { kind: 'option', option: 'Yes' }, branchReason: 'matched', returnValue: 'Yes', attempts: 1 });
+      expect(result).toMatchObject({
+        outcome: 'succeeded',
+        branch: { kind: 'option', option: 'Yes' },
+        branchReason: 'matched',
+        returnValue: 'Yes',
+        attempts: 1,
+      });
     }
     expect(endpoint.callsTo(path)[0]?.body.toString()).toBe(
       `{"type":"CloudFunctionStepExecution","orgId":"${tenant.orgId}","chatId":"${request.chatId}","executionId":"${request.executionId}",` +
@@ -62,20 +69,89 @@ onBothLogs('a step is answered', (engine) => {
   describe('by the outcome table', () => {
     const gzipOf = async (text: string): Promise<Buffer> => (await import('node:zlib')).gzipSync(text);
     const answers: [string, () => Promise<object>, Partial<StepResult>][] = [
-      ['an option', async () => ({ status: 201, body: '{"returnValue":"Yes"}' }), { outcome: 'succeeded', branchReason: 'matched', returnValue: 'Yes', attribute: { name: 'A', value: 'Yes' } }],
-      ['no option', async () => ({ status: 200, body: '{"returnValue":"yes "}' }), { outcome: 'succeeded', branch: { kind: 'default', option: null }, branchReason: 'default_unknown_value', nearMiss: 'Yes', attribute: { name: 'A', value: 'yes ' } }],
-      ['an empty body', async () => ({ status: 204 }), { outcome: 'succeeded', branchReason: 'default_empty', attribute: { name: 'A', value: '' } }],
-      ['an empty string', async () => ({ status: 200, body: '{"returnValue":""}' }), { outcome: 'succeeded', branchReason: 'default_empty', attribute: { name: 'A', value: '' } }],
-      ['text that is no JSON', async () => ({ status: 200, body: 'Yes' }), { outcome: 'succeeded', branchReason: 'default_invalid_response', warning: 'not_json', attribute: null }],
-      ['a list', async () => ({ status: 200, body: '["Yes"]' }), { branchReason: 'default_invalid_response', warning: 'not_an_object', attribute: null }],
-      ['a number', async () => ({ status: 200, body: '{"returnValue":1}' }), { branchReason: 'default_invalid_response', warning: 'return_value_not_string' }],
-      ['a novel', async () => ({ status: 200, body: JSON.stringify({ returnValue: 'x'.repeat(4_097) }) }), { branchReason: 'default_invalid_response', warning: 'return_value_too_long' }],
-      ['an unknown encoding', async () => ({ status: 200, headers: { 'content-encoding': 'zstd' }, body: 'x' }), { branchReason: 'default_invalid_response', warning: 'unknown_encoding' }],
-      ['gzip', async () => ({ status: 200, headers: { 'content-encoding': 'GZIP' }, body: await gzipOf('{"returnValue":"Yes"}') }), { outcome: 'succeeded', branchReason: 'matched' }],
-      ['a redirect', async () => ({ status: 302, headers: { location: '/elsewhere' } }), { outcome: 'failed', branch: { kind: 'failure', option: null }, branchReason: 'failure_branch', failureReason: 'http_status', httpStatus: 302, attribute: null }],
-      ['an error', async () => ({ status: 500, body: '{"returnValue":"Yes"}' }), { outcome: 'failed', branchReason: 'failure_branch', failureReason: 'http_status', httpStatus: 500 }],
-      ['too much', async () => ({ status: 200, body: 'x'.repeat(64 * 1024 + 1) }), { outcome: 'failed', failureReason: 'response_too_large' }],
-      ['a bomb', async () => ({ status: 200, headers: { 'content-encoding': 'gzip' }, body: await gzipOf('x'.repeat(1024 * 1024)) }), { outcome: 'failed', failureReason: 'response_too_large' }],
+      [
+        'an option',
+        async () => ({ status: 201, body: '{"returnValue":"Yes"}' }),
+        { outcome: 'succeeded', branchReason: 'matched', returnValue: 'Yes', attribute: { name: 'A', value: 'Yes' } },
+      ],
+      [
+        'no option',
+        async () => ({ status: 200, body: '{"returnValue":"yes "}' }),
+        {
+          outcome: 'succeeded',
+          branch: { kind: 'default', option: null },
+          branchReason: 'default_unknown_value',
+          nearMiss: 'Yes',
+          attribute: { name: 'A', value: 'yes ' },
+        },
+      ],
+      [
+        'an empty body',
+        async () => ({ status: 204 }),
+        { outcome: 'succeeded', branchReason: 'default_empty', attribute: { name: 'A', value: '' } },
+      ],
+      [
+        'an empty string',
+        async () => ({ status: 200, body: '{"returnValue":""}' }),
+        { outcome: 'succeeded', branchReason: 'default_empty', attribute: { name: 'A', value: '' } },
+      ],
+      [
+        'text that is no JSON',
+        async () => ({ status: 200, body: 'Yes' }),
+        { outcome: 'succeeded', branchReason: 'default_invalid_response', warning: 'not_json', attribute: null },
+      ],
+      [
+        'a list',
+        async () => ({ status: 200, body: '["Yes"]' }),
+        { branchReason: 'default_invalid_response', warning: 'not_an_object', attribute: null },
+      ],
+      [
+        'a number',
+        async () => ({ status: 200, body: '{"returnValue":1}' }),
+        { branchReason: 'default_invalid_response', warning: 'return_value_not_string' },
+      ],
+      [
+        'a novel',
+        async () => ({ status: 200, body: JSON.stringify({ returnValue: 'x'.repeat(4_097) }) }),
+        { branchReason: 'default_invalid_response', warning: 'return_value_too_long' },
+      ],
+      [
+        'an unknown encoding',
+        async () => ({ status: 200, headers: { 'content-encoding': 'zstd' }, body: 'x' }),
+        { branchReason: 'default_invalid_response', warning: 'unknown_encoding' },
+      ],
+      [
+        'gzip',
+        async () => ({ status: 200, headers: { 'content-encoding': 'GZIP' }, body: await gzipOf('{"returnValue":"Yes"}') }),
+        { outcome: 'succeeded', branchReason: 'matched' },
+      ],
+      [
+        'a redirect',
+        async () => ({ status: 302, headers: { location: '/elsewhere' } }),
+        {
+          outcome: 'failed',
+          branch: { kind: 'failure', option: null },
+          branchReason: 'failure_branch',
+          failureReason: 'http_status',
+          httpStatus: 302,
+          attribute: null,
+        },
+      ],
+      [
+        'an error',
+        async () => ({ status: 500, body: '{"returnValue":"Yes"}' }),
+        { outcome: 'failed', branchReason: 'failure_branch', failureReason: 'http_status', httpStatus: 500 },
+      ],
+      [
+        'too much',
+        async () => ({ status: 200, body: 'x'.repeat(64 * 1024 + 1) }),
+        { outcome: 'failed', failureReason: 'response_too_large' },
+      ],
+      [
+        'a bomb',
+        async () => ({ status: 200, headers: { 'content-encoding': 'gzip' }, body: await gzipOf('x'.repeat(1024 * 1024)) }),
+        { outcome: 'failed', failureReason: 'response_too_large' },
+      ],
     ];
 
     it.each(answers)('%s', async (name, answer, expected) => {
@@ -120,14 +196,19 @@ onBothLogs('a step is answered', (engine) => {
       expect(await tenant.runStep(disabled)).toMatchObject({ outcome: 'failed', failureReason: 'function_disabled', attempts: 0 });
       expect(await tenant.runStep(randomUUID())).toMatchObject({ outcome: 'failed', failureReason: 'function_unknown', attempts: 0 });
       const off = await Tenant.create(product.operator, 'Off', false);
-      expect(await off.runStep(await off.createFunction(endpoint.url, 'off'))).toMatchObject({ failureReason: 'feature_disabled', attempts: 0 });
+      expect(await off.runStep(await off.createFunction(endpoint.url, 'off'))).toMatchObject({
+        failureReason: 'feature_disabled',
+        attempts: 0,
+      });
     });
 
     it('a deadline that has passed already', async () => {
       const cloudFunctionId = await tenant.createFunction(endpoint.url, 'late');
       const request = tenant.stepRequest(cloudFunctionId, { deadline: new Date(Date.now() - 1_000).toISOString() });
       await publish(JSON.stringify(request), request.executionId);
-      await eventually(() => expect(resultsOf(request.requestId)[0]).toMatchObject({ outcome: 'failed', failureReason: 'deadline_exceeded' }));
+      await eventually(() =>
+        expect(resultsOf(request.requestId)[0]).toMatchObject({ outcome: 'failed', failureReason: 'deadline_exceeded' }),
+      );
     });
 
     it('an endpoint that hangs ends at its timeout', async () => {
@@ -168,10 +249,17 @@ onBothLogs('a step is answered', (engine) => {
     await publish(JSON.stringify({ requestId, orgId: tenant.orgId, failureBranch: true, chatBotType: 'Fax' }), 'nonsense');
     await publish('no json at all', 'nonsense');
     await eventually(() =>
-      expect(resultsOf(requestId)[0]).toMatchObject({ outcome: 'failed', failureReason: 'invalid_request', branch: { kind: 'failure' }, orgId: tenant.orgId }),
+      expect(resultsOf(requestId)[0]).toMatchObject({
+        outcome: 'failed',
+        failureReason: 'invalid_request',
+        branch: { kind: 'failure' },
+        orgId: tenant.orgId,
+      }),
     );
     const letters = new TopicReader(product.log, (await import('@cf/contract')).deadLetters);
-    await eventually(() => expect(letters.messages().some(({ origin, reason }) => origin.topic === stepRequests.name && reason === 'not_json')).toBe(true));
+    await eventually(() =>
+      expect(letters.messages().some(({ origin, reason }) => origin.topic === stepRequests.name && reason === 'not_json')).toBe(true),
+    );
     await letters.close();
     const refused = await tenant.api.request('POST', tenant.path('step-executions'), { requestId });
     expect(refused).toMatchObject({ status: 400, body: { code: 'invalid_request' } });

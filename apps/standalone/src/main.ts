@@ -22,7 +22,10 @@ try {
     await postgres?.stop();
   });
   if (development) {
-    logger.warn({ allowedAddresses: platform.allowedAddresses }, 'development: customer endpoints on loopback and over plain http are allowed');
+    logger.warn(
+      { allowedAddresses: platform.allowedAddresses },
+      'development: customer endpoints on loopback and over plain http are allowed',
+    );
     const demo = await seedDemo(new AdminApi(address, platform.operatorToken), platform.dataDir, `${address}/demo`);
     process.stdout.write(welcome(address, demo, join(platform.dataDir, 'operator-token')));
   } else {

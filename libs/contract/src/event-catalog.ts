@@ -33,7 +33,10 @@ const types = {
   ],
   SmsSubscribed: [subscription, subscriptionExample],
   SmsUnsubscribed: [subscription, subscriptionExample],
-  MessagePosted: [{ ...chat, messageId: uuid }, { ...chatExample, messageId: '6a2c7d4e-9e4f-4f4b-90bd-5c6d7e8f9aa4' }],
+  MessagePosted: [
+    { ...chat, messageId: uuid },
+    { ...chatExample, messageId: '6a2c7d4e-9e4f-4f4b-90bd-5c6d7e8f9aa4' },
+  ],
   ChatOpened: [chat, chatExample],
   ChatEnded: [chat, chatExample],
   ChatArchived: [chat, chatExample],
@@ -55,9 +58,19 @@ export interface CatalogCategory {
 /** The event catalog of product.md §6 as data: a new type is a new line here and nothing else. */
 export const eventCatalog: readonly CatalogCategory[] = [
   { category: 'ExternalBots', label: 'External Bots', types: ['ExternalBotFlowTriggered'], filterProperties: ['EventType'] },
-  { category: 'Subscriptions', label: 'Subscriptions', types: ['SmsSubscribed', 'SmsUnsubscribed'], filterProperties: ['EventType', 'PhoneNumber'] },
+  {
+    category: 'Subscriptions',
+    label: 'Subscriptions',
+    types: ['SmsSubscribed', 'SmsUnsubscribed'],
+    filterProperties: ['EventType', 'PhoneNumber'],
+  },
   { category: 'MessagePosted', label: 'Message Posted', types: ['MessagePosted'], filterProperties: ['EventType', 'Topic', 'Widget'] },
-  { category: 'ChatStatus', label: 'Chat Status', types: ['ChatOpened', 'ChatEnded', 'ChatArchived'], filterProperties: ['EventType', 'Topic', 'Widget'] },
+  {
+    category: 'ChatStatus',
+    label: 'Chat Status',
+    types: ['ChatOpened', 'ChatEnded', 'ChatArchived'],
+    filterProperties: ['EventType', 'Topic', 'Widget'],
+  },
   { category: 'ChatContext', label: 'Chat Context', types: ['ChatContextUpdated'], filterProperties: ['EventType', 'Topic', 'Widget'] },
   {
     category: 'RegisteredChats',
@@ -77,7 +90,9 @@ export const filteredProperty: Readonly<Record<FilterProperty, 'type' | 'widgetT
 
 export const eventTypes = Object.keys(types) as EventType[];
 
-const categoryByType = new Map(eventCatalog.flatMap(({ category, types: names }) => names.map((name) => [name as string, category] as const)));
+const categoryByType = new Map(
+  eventCatalog.flatMap(({ category, types: names }) => names.map((name) => [name as string, category] as const)),
+);
 
 /** The category of an event type, undefined for a type that the catalog lacks (it matches no trigger). */
 export const categoryOf = (eventType: string): TriggerCategory | undefined => categoryByType.get(eventType);

@@ -91,10 +91,11 @@ export type TriggerEvent = z.infer<typeof triggerEvent>;
 export type Trigger = z.infer<typeof trigger>;
 
 const identity = { id: uuid, version: z.number().int().min(1) };
-const changeOf = <Type extends string, Resource extends z.ZodType>(type: Type, resource: Resource) => [
-  z.object({ type: z.literal(type), ...identity, deleted: z.literal(false), resource }),
-  z.object({ type: z.literal(type), ...identity, deleted: z.literal(true), resource: z.null() }),
-] as const;
+const changeOf = <Type extends string, Resource extends z.ZodType>(type: Type, resource: Resource) =>
+  [
+    z.object({ type: z.literal(type), ...identity, deleted: z.literal(false), resource }),
+    z.object({ type: z.literal(type), ...identity, deleted: z.literal(true), resource: z.null() }),
+  ] as const;
 
 /** The full state of one resource, or that it is gone. A version never goes back (guarantees.md §6). */
 export const registryChange = z.union([

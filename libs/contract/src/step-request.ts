@@ -19,7 +19,12 @@ export const stepRequest = z
     stepName: name,
     stepId: name,
     cloudFunctionId: uuid,
-    saveValueToAttribute: z.string().min(1).max(1_000).nullish().transform((attribute) => attribute ?? null),
+    saveValueToAttribute: z
+      .string()
+      .min(1)
+      .max(1_000)
+      .nullish()
+      .transform((attribute) => attribute ?? null),
     failureBranch: z.boolean(),
     timestamp: rfc3339,
     deadline: rfc3339.nullish().transform((deadline) => deadline ?? null),

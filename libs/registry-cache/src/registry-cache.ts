@@ -58,9 +58,18 @@ export class RegistryCache implements OnModuleInit, OnApplicationShutdown {
     health: Health,
     metrics: Metrics,
   ) {
-    health.register('registry-cache', () => ({ ok: this.loaded, detail: this.loaded ? `read to offset ${this.position}` : 'reading the registry' }));
-    this.stale = metrics.counter('cf_registry_cache_stale_total', 'Read-index questions that were answered from memory because the log did not answer');
-    this.unreadable = metrics.counter('cf_registry_cache_unreadable_total', 'Registry records that could not be read; the last good state stays');
+    health.register('registry-cache', () => ({
+      ok: this.loaded,
+      detail: this.loaded ? `read to offset ${this.position}` : 'reading the registry',
+    }));
+    this.stale = metrics.counter(
+      'cf_registry_cache_stale_total',
+      'Read-index questions that were answered from memory because the log did not answer',
+    );
+    this.unreadable = metrics.counter(
+      'cf_registry_cache_unreadable_total',
+      'Registry records that could not be read; the last good state stays',
+    );
     metrics.gauge('cf_registry_cache_age_seconds', 'Time since this process last knew that it had read everything', [], (gauge) =>
       gauge.set(this.lastCatchUpAt === 0 ? 0 : (Date.now() - this.lastCatchUpAt) / 1_000),
     );
@@ -75,7 +84,11 @@ export class RegistryCache implements OnModuleInit, OnApplicationShutdown {
     const topics = [registryChanges.name, ...(this.withTriggers ? [registryTriggers.name] : [])];
     this.readers = topics.map((topic) => ({
       topic,
-      reader: this.log.read({ topic, from: 'beginning', onRecords: (_partition, records) => records.forEach((record) => this.read(record)) }),
+      reader: this.log.read({
+        topic,
+        from: 'beginning',
+        onRecords: (_partition, records) => records.forEach((record) => this.read(record)),
+      }),
     }));
     await this.waitForEnd(LOAD_MS_MAX);
     this.loaded = true;
@@ -191,7 +204,10 @@ export class RegistryCache implements OnModuleInit, OnApplicationShutdown {
       else this.apply(registryChange.parse(json), (change) => this.organizations.apply(change));
     } catch (error) {
       this.unreadable.inc();
-      this.logger.error({ topic: record.topic, offset: record.offset, reason: (error as Error).name }, 'a registry record cannot be read; the last good state stays');
+      this.logger.error(
+        { topic: record.topic, offset: record.offset, reason: (error as Error).name },
+        'a registry record cannot be read; the last good state stays',
+      );
     }
   }
 

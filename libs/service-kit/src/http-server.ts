@@ -44,14 +44,22 @@ const decodeUtf8 = (body: Buffer): string => {
 export const prepareHttp = (app: NestFastifyApplication, filter: ProblemFilter): void => {
   const server = app.getHttpAdapter().getInstance();
   server.removeAllContentTypeParsers();
-  server.addContentTypeParser<Buffer>(/^application\/(json|[a-z.+-]+\+json)(;.*)?$/i, { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
-    request.rawBody = body;
-    return body.length === 0 ? undefined : parseJson(decodeUtf8(body));
-  });
-  server.addContentTypeParser<Buffer>(/^application\/x-ndjson(;.*)?$/i, { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
-    request.rawBody = body;
-    return undefined;
-  });
+  server.addContentTypeParser<Buffer>(
+    /^application\/(json|[a-z.+-]+\+json)(;.*)?$/i,
+    { parseAs: 'buffer' },
+    async (request: FastifyRequest, body: Buffer) => {
+      request.rawBody = body;
+      return body.length === 0 ? undefined : parseJson(decodeUtf8(body));
+    },
+  );
+  server.addContentTypeParser<Buffer>(
+    /^application\/x-ndjson(;.*)?$/i,
+    { parseAs: 'buffer' },
+    async (request: FastifyRequest, body: Buffer) => {
+      request.rawBody = body;
+      return undefined;
+    },
+  );
   server.setErrorHandler((error, request, reply) => filter.answer(error, request, reply));
   server.setNotFoundHandler((request: FastifyRequest, reply: FastifyReply) =>
     filter.answer(new Problem(404, 'not_found', 'There is no such route.'), request, reply),

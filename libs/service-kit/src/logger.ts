@@ -3,7 +3,10 @@ import { pino, type Logger } from 'pino';
 
 /** One JSON line per entry on standard error, so that standard output stays what a program prints for people. */
 export const createLogger = (service: string, level: string): Logger =>
-  pino({ level, base: { service }, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } }, pino.destination({ dest: 2, sync: true }));
+  pino(
+    { level, base: { service }, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } },
+    pino.destination({ dest: 2, sync: true }),
+  );
 
 /** Nest's own entries through pino. */
 export class NestLogger implements LoggerService {

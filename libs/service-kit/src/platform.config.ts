@@ -18,7 +18,12 @@ const cidr = (text: string): boolean => {
     return false;
   }
 };
-const list = z.string().transform((text) => text.split(',').map((entry) => entry.trim()).filter((entry) => entry !== ''));
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== ''),
+);
 const partitionCount = whole(1, 1_000).default(12);
 
 /** Settings that every process reads (wire.md §1), with their units, defaults and consequences. */
@@ -31,9 +36,17 @@ export const platformSchema = z.object({
   /** Folder of embedded Postgres and of keys that were made here. */
   DATA_DIR: z.string().default('.data'),
   /** A Postgres ≥ 15; unset: the embedded one (standalone only). */
-  DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, 'must begin with postgres://').optional(),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'must begin with postgres://')
+    .optional(),
   /** `host:port,…`; unset: the embedded log (standalone only). */
-  KAFKA_BROKERS: list.refine((brokers) => brokers.length > 0 && brokers.every((broker) => /^[^\s:/]+:\d+$|^\[[0-9a-fA-F:]+\]:\d+$/.test(broker)), 'must read `host:port,…`').optional(),
+  KAFKA_BROKERS: list
+    .refine(
+      (brokers) => brokers.length > 0 && brokers.every((broker) => /^[^\s:/]+:\d+$|^\[[0-9a-fA-F:]+\]:\d+$/.test(broker)),
+      'must read `host:port,…`',
+    )
+    .optional(),
   KAFKA_SSL: flag.default(false),
   /** File with the certificate authorities that brokers are checked against; the system's when unset. */
   KAFKA_SSL_CA: z.string().optional(),
@@ -41,7 +54,10 @@ export const platformSchema = z.object({
   KAFKA_SASL_USERNAME: z.string().optional(),
   KAFKA_SASL_PASSWORD: z.string().optional(),
   /** Put before every topic and group name, so that several installations share a cluster. */
-  KAFKA_TOPIC_PREFIX: z.string().regex(/^[A-Za-z0-9._-]*$/, 'may hold letters, digits, dot, dash and underscore').default(''),
+  KAFKA_TOPIC_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]*$/, 'may hold letters, digits, dot, dash and underscore')
+    .default(''),
   /** ms until a consumer that fell silent is replaced; shorter finds a crash sooner and disturbs a slow member more. */
   KAFKA_SESSION_TIMEOUT_MS: whole(6_000, 300_000).default(30_000),
   /** Bearer token of operators. */
@@ -115,12 +131,23 @@ export interface PlatformDefaults {
 }
 
 /** Reads and checks the platform's settings. Throws `InvalidSettingsError` naming what is missing or wrong. */
-export const readPlatform = (defaults: PlatformDefaults, variables: Readonly<Record<string, string | undefined>> = process.env): PlatformConfig => {
+export const readPlatform = (
+  defaults: PlatformDefaults,
+  variables: Readonly<Record<string, string | undefined>> = process.env,
+): PlatformConfig => {
   const env = readConfig(platformSchema, variables);
   const production = env.NODE_ENV === 'production';
   const needed = [
-    ...(defaults.needs === 'nothing' ? [] : (['KAFKA_BROKERS', 'DATABASE_URL'] as const).map((name) => [name, 'must be set: a service alone has no log and no database of its own'] as const)),
-    ...(production ? (['OPERATOR_TOKEN', 'ENCRYPTION_KEYS'] as const).map((name) => [name, 'must be set in production: nothing made up is used there'] as const) : []),
+    ...(defaults.needs === 'nothing'
+      ? []
+      : (['KAFKA_BROKERS', 'DATABASE_URL'] as const).map(
+          (name) => [name, 'must be set: a service alone has no log and no database of its own'] as const,
+        )),
+    ...(production
+      ? (['OPERATOR_TOKEN', 'ENCRYPTION_KEYS'] as const).map(
+          (name) => [name, 'must be set in production: nothing made up is used there'] as const,
+        )
+      : []),
   ];
   const missing = needed.filter(([name]) => env[name] === undefined);
   if (missing.length > 0) throw new InvalidSettingsError(missing.map(([name, detail]) => ({ name, detail })));

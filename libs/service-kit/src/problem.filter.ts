@@ -31,7 +31,8 @@ const isRetryable = (error: unknown): boolean => (error as { retryable?: unknown
 const asProblem = (error: unknown): Problem => {
   if (error instanceof Problem) return error;
   const status = statusOf(error);
-  if (status !== 500) return new Problem(status, codes[status] ?? 'bad_request', error instanceof Error ? error.message : 'The request was refused.');
+  if (status !== 500)
+    return new Problem(status, codes[status] ?? 'bad_request', error instanceof Error ? error.message : 'The request was refused.');
   if (isRetryable(error)) {
     return new Problem(503, 'unavailable', 'A part that this needs is away; try again.', [], { 'retry-after': '1' });
   }
@@ -52,7 +53,8 @@ export class ProblemFilter implements ExceptionFilter {
     const problem = asProblem(error);
     const given = request.headers['traceparent'];
     const traceId = traceIdOf(typeof given === 'string' ? given : undefined) ?? traceIdOf(nextTraceparent(undefined));
-    if (problem.status >= 500) this.logger.error({ err: error, traceId, method: request.method, path: request.url.split('?')[0] }, problem.code);
+    if (problem.status >= 500)
+      this.logger.error({ err: error, traceId, method: request.method, path: request.url.split('?')[0] }, problem.code);
     void reply
       .status(problem.status)
       .headers({ 'content-type': 'application/problem+json; charset=utf-8', ...problem.headers })

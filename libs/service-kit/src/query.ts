@@ -31,6 +31,8 @@ export const decodeCursor = <T>(schema: z.ZodType<T>, cursor: string): T => {
   try {
     return schema.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')));
   } catch {
-    throw new Problem(400, 'invalid_cursor', 'The cursor was not made by this API.', [{ pointer: 'cursor', code: 'invalid_cursor', detail: 'is not a cursor' }]);
+    throw new Problem(400, 'invalid_cursor', 'The cursor was not made by this API.', [
+      { pointer: 'cursor', code: 'invalid_cursor', detail: 'is not a cursor' },
+    ]);
   }
 };

@@ -16,7 +16,9 @@ export const readConfig = <Shape extends z.core.$ZodLooseShape>(
   schema: z.ZodObject<Shape>,
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): z.infer<z.ZodObject<Shape>> => {
-  const given = Object.fromEntries(Object.entries(env).filter(([name, value]) => value !== undefined && value !== '' && name in schema.shape));
+  const given = Object.fromEntries(
+    Object.entries(env).filter(([name, value]) => value !== undefined && value !== '' && name in schema.shape),
+  );
   const read = schema.safeParse(given);
   if (read.success) return read.data;
   throw new InvalidSettingsError(read.error.issues.map((issue) => ({ name: issue.path.join('.') || 'settings', detail: issue.message })));

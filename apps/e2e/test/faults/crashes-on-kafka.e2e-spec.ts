@@ -76,7 +76,11 @@ describeOnKafka('services as processes on Kafka', () => {
     const events = (async () => {
       while (loading) {
         const batch = Array.from({ length: 20 }, () => tenant.event('MessagePosted'));
-        await persistently(() => tenant.sendEvents(batch), ({ status }) => status === 202, 120_000);
+        await persistently(
+          () => tenant.sendEvents(batch),
+          ({ status }) => status === 202,
+          120_000,
+        );
         sent.push(...batch);
         await pause(100);
       }

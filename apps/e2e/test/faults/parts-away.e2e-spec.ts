@@ -23,7 +23,9 @@ describe('a setting that is missing or wrong stops the start and names itself', 
     ['apps/standalone/dist/main.js', { ENCRYPTION_KEYS: 'short:abc' }, 'ENCRYPTION_KEYS'],
     ['apps/standalone/dist/main.js', { NODE_ENV: 'production' }, 'OPERATOR_TOKEN'],
   ])('%s with %j', async (script, env, named) => {
-    await expect(Program.start(script, { ...base, ...env } as Record<string, string>)).rejects.toThrow(new RegExp(`ended with 1[^]*${named}`));
+    await expect(Program.start(script, { ...base, ...env } as Record<string, string>)).rejects.toThrow(
+      new RegExp(`ended with 1[^]*${named}`),
+    );
   });
 });
 
@@ -73,8 +75,14 @@ describeOnKafka('a part that goes away at run time', () => {
     await broker.restart();
     await eventually(async () => expect(await redParts()).toEqual([]), 90_000);
     const event = tenant.event('ChatOpened');
-    await persistently(() => tenant.sendEvent(event), ({ status }) => status === 202);
-    await eventually(() => expect(endpoint.callsTo('/event').map(({ body }) => (JSON.parse(body.toString()) as { id: string }).id)).toContain(event.id), 60_000);
+    await persistently(
+      () => tenant.sendEvent(event),
+      ({ status }) => status === 202,
+    );
+    await eventually(
+      () => expect(endpoint.callsTo('/event').map(({ body }) => (JSON.parse(body.toString()) as { id: string }).id)).toContain(event.id),
+      60_000,
+    );
   }, 240_000);
 
   it('Postgres: readiness says so, calls go on, and executions are recorded when it is back', async () => {
@@ -82,7 +90,10 @@ describeOnKafka('a part that goes away at run time', () => {
     await eventually(async () => expect((await redParts()).length).toBeGreaterThan(0), 60_000);
     const event = tenant.event('ChatEnded');
     expect((await tenant.sendEvent(event)).status).toBe(202);
-    await eventually(() => expect(endpoint.callsTo('/event').map(({ body }) => (JSON.parse(body.toString()) as { id: string }).id)).toContain(event.id), 30_000);
+    await eventually(
+      () => expect(endpoint.callsTo('/event').map(({ body }) => (JSON.parse(body.toString()) as { id: string }).id)).toContain(event.id),
+      30_000,
+    );
     await link.mend();
     await eventually(async () => expect(await redParts()).toEqual([]), 60_000);
     await eventually(async () => {

@@ -16,7 +16,14 @@ import { Api } from './api.js';
 
 export type Engine = 'embedded' | 'kafka';
 
-export const allServices: readonly Type[] = [RegistryModule, TriggerMatcherModule, StepExecutorModule, InvokerModule, ExecutionsModule, GatewayModule];
+export const allServices: readonly Type[] = [
+  RegistryModule,
+  TriggerMatcherModule,
+  StepExecutorModule,
+  InvokerModule,
+  ExecutionsModule,
+  GatewayModule,
+];
 
 /** The product in this process on one real log and a real database, its topics at hand. */
 export interface Installation {

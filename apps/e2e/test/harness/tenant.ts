@@ -39,7 +39,12 @@ export class Tenant {
   /** A function at `endpointUrl` of an API with this base URL; answers the function's id. */
   async createFunction(baseUrl: string, endpointUrl: string, rest: object = {}, api: object = {}): Promise<string> {
     const registered = await this.api.created(this.path('registered-apis'), { name: 'API', baseUrl, ...api });
-    const { id } = await this.api.created(this.path('cloud-functions'), { name: endpointUrl, registeredApiId: registered.id, endpointUrl, ...rest });
+    const { id } = await this.api.created(this.path('cloud-functions'), {
+      name: endpointUrl,
+      registeredApiId: registered.id,
+      endpointUrl,
+      ...rest,
+    });
     return id;
   }
 
@@ -68,7 +73,14 @@ export class Tenant {
   }
 
   stepRequest(cloudFunctionId: string, overrides: Partial<StepRequest> = {}): StepRequest {
-    return { ...stepRequests.example, requestId: randomUUID(), executionId: randomUUID(), orgId: this.orgId, cloudFunctionId, ...overrides };
+    return {
+      ...stepRequests.example,
+      requestId: randomUUID(),
+      executionId: randomUUID(),
+      orgId: this.orgId,
+      cloudFunctionId,
+      ...overrides,
+    };
   }
 
   async runStep(cloudFunctionId: string, overrides: Partial<StepRequest> = {}): Promise<StepResult> {

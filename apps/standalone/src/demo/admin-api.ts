@@ -31,6 +31,8 @@ export class AdminApi {
 
   private expect(status: number, answer: AxiosResponse<Resource>): Resource {
     if (answer.status === status) return answer.data;
-    throw new Error(`the demo could not be made: ${answer.config.method} ${answer.config.url} answered ${answer.status} ${JSON.stringify(answer.data)}`);
+    throw new Error(
+      `the demo could not be made: ${answer.config.method} ${answer.config.url} answered ${answer.status} ${JSON.stringify(answer.data)}`,
+    );
   }
 }

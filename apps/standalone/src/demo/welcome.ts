@@ -1,7 +1,11 @@
 import type { Demo } from './seed-demo.js';
 
 const curl = (demo: Demo, url: string, body?: string): string =>
-  [`curl -sS ${url}`, `-H 'authorization: Bearer ${demo.token}'`, ...(body === undefined ? [] : [`-H 'content-type: application/json'`, `-d '${body}'`])].join(' ');
+  [
+    `curl -sS ${url}`,
+    `-H 'authorization: Bearer ${demo.token}'`,
+    ...(body === undefined ? [] : [`-H 'content-type: application/json'`, `-d '${body}'`]),
+  ].join(' ');
 
 /** A fresh uuid in the middle of a single-quoted JSON text, so that a line can be sent again as it stands. */
 const freshId = `'$(node -p 'crypto.randomUUID()')'`;
