@@ -2,10 +2,7 @@
 export default {
   testEnvironment: 'node',
   testEnvironmentOptions: { customExportConditions: ['@cf/source', 'node', 'node-addons'] },
-  testMatch: [
-    '<rootDir>/{apps,libs}/*/{src,test}/**/*.{spec,int-spec,e2e-spec}.ts',
-    '<rootDir>/tools/**/*.spec.ts',
-  ],
+  testMatch: ['<rootDir>/{apps,libs}/*/{src,test}/**/*.{spec,int-spec,e2e-spec}.ts', '<rootDir>/tools/**/*.spec.ts'],
   modulePathIgnorePatterns: ['<rootDir>/(apps|libs)/[^/]+/dist'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
@@ -25,5 +22,9 @@ export default {
       },
     ],
   },
+  globalSetup: '<rootDir>/tools/jest/set-up.mjs',
+  globalTeardown: '<rootDir>/tools/jest/tear-down.mjs',
+  // Integration specs wait more than they compute, but each worker holds pools, brokers' connections and timers: two fit a small machine.
+  maxWorkers: 2,
   testTimeout: 60_000,
 };

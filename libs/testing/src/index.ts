@@ -1,1 +1,3 @@
 export * from './eventually.js';
+export * from './test-database.js';
+export * from './test-kafka.js';

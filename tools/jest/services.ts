@@ -1,0 +1,60 @@
+/**
+ * What a test run shares: one Postgres and, when a selected spec needs it, one Kafka broker. A process of its own, forked by the global set-up:
+ * when the run ends, is interrupted or is killed, the channel to it closes, and it stops both and removes their folders.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startEmbeddedPostgres } from '@cf/persistence';
+import { KafkaUnavailable, startKafkaBroker } from '../kafka-broker.js';
+
+/** Sent to the set-up once, as `CF_TEST_…` variables for the specs. */
+export type SharedServices = Record<'CF_TEST_DATABASE_URL' | 'CF_TEST_KAFKA' | 'CF_TEST_KAFKA_MISSING', string>;
+
+const startPostgres = async (): Promise<{ url: string; stop: () => Promise<void> }> => {
+  const given = process.env['TEST_DATABASE_URL'];
+  if (given) return { url: given, stop: () => Promise.resolve() };
+  const dataDir = mkdtempSync(join(tmpdir(), 'cf-test-postgres-'));
+  const postgres = await startEmbeddedPostgres({ dataDir, durable: false });
+  return {
+    url: postgres.url,
+    stop: async () => {
+      await postgres.stop();
+      rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+};
+
+const startKafka = async (): Promise<{ address: string; missing: string; stop: () => Promise<void> }> => {
+  const nothing = { address: '', stop: () => Promise.resolve() };
+  if (process.argv[2] !== 'kafka') return { ...nothing, missing: 'no selected spec was found to need it, or CF_TEST_NO_KAFKA is set' };
+  try {
+    const broker = await startKafkaBroker();
+    return { address: broker.address, missing: '', stop: () => broker.stop() };
+  } catch (error) {
+    if (error instanceof KafkaUnavailable) return { ...nothing, missing: error.message };
+    throw error;
+  }
+};
+
+let over = (): void => undefined;
+const disconnected = new Promise<void>((resolve) => (over = resolve));
+process.on('disconnect', () => over());
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
+
+const [postgres, kafka] = await Promise.allSettled([startPostgres(), startKafka()]);
+const stopAll = () => Promise.all([postgres, kafka].map((started) => (started.status === 'fulfilled' ? started.value.stop() : undefined)));
+if (postgres.status === 'fulfilled' && kafka.status === 'fulfilled') {
+  const services: SharedServices = {
+    CF_TEST_DATABASE_URL: postgres.value.url,
+    CF_TEST_KAFKA: kafka.value.address,
+    CF_TEST_KAFKA_MISSING: kafka.value.missing,
+  };
+  if (process.connected) process.send?.(services);
+  await disconnected;
+} else {
+  const reason: unknown = postgres.status === 'rejected' ? postgres.reason : kafka.status === 'rejected' ? kafka.reason : null;
+  if (process.connected) process.send?.({ error: reason instanceof Error ? (reason.stack ?? reason.message) : String(reason) });
+}
+await stopAll();
+process.exit(0);
