@@ -10,3 +10,5 @@ export * from './nest/on-message.js';
 export * from './unreadable-message.js';
 export * from './embedded/embedded-log.js';
 export { MemoryStorage } from './embedded/memory-storage.js';
+export * from './consumer/consumer-observer.js';
+export * from './consumer/parallel-consumer.js';

@@ -1,5 +1,5 @@
 import { messageHeader, nextTraceparent } from '@cf/contract';
-import type { LogRecord } from './log.js';
+import type { LogRecord } from '../log.js';
 
 /** What a handler gets beside the message. */
 export interface MessageContext {

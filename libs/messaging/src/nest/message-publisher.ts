@@ -1,7 +1,7 @@
 import { messageHeader, nextTraceparent, type MessageOf, type Topic } from '@cf/contract';
-import { PublishError } from './errors.js';
+import { PublishError } from '../errors.js';
 import { headersOfMessage } from './headers-of-message.js';
-import type { Publisher } from './log.js';
+import type { Publisher } from '../log.js';
 
 export interface PublishOptions {
   /** Default: by the message's key. */

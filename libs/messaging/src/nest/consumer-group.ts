@@ -1,8 +1,8 @@
 import { applyDecorators, Injectable } from '@nestjs/common';
 import { DiscoveryService } from '@nestjs/core';
-import type { AssignedPartition, LogRecord, TopicPartition } from './log.js';
-import type { Bulkhead, ParallelConsumerOptions } from './parallel-consumer-options.js';
-import type { UnreadableMessage } from './unreadable-message.js';
+import type { AssignedPartition, LogRecord, TopicPartition } from '../log.js';
+import type { Bulkhead, ParallelConsumerOptions } from '../parallel-consumer-options.js';
+import type { UnreadableMessage } from '../unreadable-message.js';
 
 export type ConsumerGroupLimits = Omit<ParallelConsumerOptions, 'group' | 'topics' | 'coPartitioned'>;
 

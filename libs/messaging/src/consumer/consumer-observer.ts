@@ -1,0 +1,36 @@
+import type { LogRecord } from '../log.js';
+
+/** Told what happens in the consumer groups of a process, for metrics and logs. Called on the hot path: count, do no work. */
+export interface ConsumerObserver {
+  /** A record is done with: how long it waited for its start, and how long it ran, tries included. */
+  finished?(group: string, topic: string, waitMs: number, runMs: number): void;
+  /** A handler failed and is tried again in place. */
+  retrying?(group: string, record: LogRecord, error: unknown, delayMs: number): void;
+  /** The tries are used up, or the record cannot be read. */
+  unprocessable?(group: string, record: LogRecord, error: unknown): void;
+  commitFailed?(group: string, error: unknown): void;
+  /** The group fell out and joins anew. */
+  rejoining?(group: string, error: Error): void;
+}
+
+export interface ConsumerStats {
+  readonly group: string;
+  readonly assignedPartitions: number;
+  /** Delivered and not started. */
+  readonly queued: number;
+  readonly inFlight: number;
+  readonly inFlightByBulkhead: Readonly<Record<string, number>>;
+  /** Waiting for another try, part of `inFlight`. */
+  readonly retrying: number;
+  /** Delivered and not completed. */
+  readonly records: number;
+  readonly bytes: number;
+  /** Age of the longest delivered record that is not completed, 0 for none. */
+  readonly oldestAgeMs: number;
+  /** Partitions whose fetching is stopped because the buffer is full. */
+  readonly heldPartitions: number;
+  /** Records that were delivered and would be delivered again after a crash. */
+  readonly commitLag: number;
+  /** Records that were delivered again, or that an earlier owner had completed; dropped. */
+  readonly duplicatesDropped: number;
+}

@@ -1,0 +1,43 @@
+import { setMaxListeners } from 'node:events';
+import type { AssignedPartition, TopicPartition } from '../log.js';
+import type { RecordContext } from '../parallel-consumer-options.js';
+import { decodeOffsetMetadata } from './offset-metadata.js';
+import { PartitionTracker } from './tracker.js';
+import type { Task } from './task.js';
+
+interface Running extends RecordContext {
+  readonly abort: () => void;
+}
+
+const newRunning = (): Running => {
+  const controller = new AbortController();
+  // Every running call of the partition listens to it.
+  setMaxListeners(0, controller.signal);
+  return { signal: controller.signal, abort: () => controller.abort() };
+};
+
+/** One partition from its assignment to its loss. Getting it again makes a new one, so nothing that is late can touch it. */
+export class OwnedPartition implements TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly tracker: PartitionTracker<Task>;
+  /** What was committed last: the next owner starts there. -1 before the first time. */
+  committedOffset: number;
+  committedMetadata: string;
+  lost = false;
+  running = newRunning();
+
+  constructor(assigned: AssignedPartition) {
+    this.topic = assigned.topic;
+    this.partition = assigned.partition;
+    const { committedOffset, metadata } = assigned;
+    this.tracker = new PartitionTracker(committedOffset, committedOffset === null ? [] : decodeOffsetMetadata(committedOffset, metadata));
+    this.committedOffset = committedOffset ?? -1;
+    this.committedMetadata = metadata;
+  }
+
+  /** What runs now is no longer aborted with the partition. */
+  renewSignal(): void {
+    this.running = newRunning();
+  }
+}

@@ -1,0 +1,340 @@
+import { performance } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { AssignedPartition, GroupMember, LogRecord, MessageLog, TopicPartition } from '../log.js';
+import type { GroupPolicy, ParallelConsumerOptions } from '../parallel-consumer-options.js';
+import { COMMIT_INTERVAL_MS, Committer } from './committer.js';
+import type { ConsumerObserver, ConsumerStats } from './consumer-observer.js';
+import { FetchBuffer } from './fetch-buffer.js';
+import { Gate } from './gate.js';
+import { OwnedPartition } from './owned-partition.js';
+import { retryDelayMs } from './retry-delay.js';
+import { Scheduler } from './scheduler.js';
+import { bytesOf, Task } from './task.js';
+import { TaskRunner } from './task-runner.js';
+
+/** Handlers started before the event loop gets its turn, so that handlers that return at once do not keep sockets waiting. */
+const STARTS_PER_TURN = 256;
+/** A rejoin that ends without a new assignment is over once the member says that it is well for so many intervals (1 s). */
+const WELL_INTERVALS = 10;
+/** Kept of the drain time for the last commit. */
+const COMMIT_RESERVE_MS = 500;
+
+/**
+ * Runs the handlers of one consumer group side by side: order per key, a bulkhead per function, commits behind the lowest
+ * incomplete record.
+ *
+ * A delivered record becomes a task: the tracker of its partition admits it (or knows it already), the scheduler starts it, its
+ * handler runs until it resolves, the tracker counts it as completed, the committer commits the watermark.
+ *
+ * Ownership. Before it may change (`revoking`) nothing new is started. `drain` waits for what runs; `complete-running` counts it as
+ * completed and lets it finish on its own. Then everything is committed. Partitions that stay keep their tracker and their calls.
+ * Those that go are closed: their queue is purged, their calls are aborted, and what still ends is ignored, since it is another
+ * member's now. A task belongs to one ownership of a partition, so nothing that is late can count for the next one.
+ */
+export class ParallelConsumer {
+  readonly #partitions = new Map<string, OwnedPartition>();
+  readonly #committer = new Committer();
+  readonly #dispatch = new Gate();
+  readonly #scheduler: Scheduler<Task>;
+  readonly #runner: TaskRunner;
+  readonly #buffer: FetchBuffer;
+  #member: GroupMember | null = null;
+  #ticker: NodeJS.Timeout | undefined;
+  #startedThisTurn = 0;
+  #wakeIsDue = false;
+  /** Calls that outlive the ownership of their partition, and how to abort them. */
+  readonly #letGo = new Map<Task, () => void>();
+  #commitUnderWay: Promise<void> = Promise.resolve();
+  #isRevoking = false;
+  #wellIntervals = 0;
+  #stopping: Promise<void> | null = null;
+  #duplicatesOfClosed = 0;
+  #lastError: string | null = null;
+  #idleCheck: () => void = () => {};
+
+  constructor(
+    private readonly log: MessageLog,
+    private readonly options: ParallelConsumerOptions,
+    private readonly policy: GroupPolicy,
+    private readonly observer: ConsumerObserver = {},
+  ) {
+    this.#scheduler = new Scheduler(options.maxInFlight, ({ record }) => policy.bulkhead?.(record)?.limit ?? Infinity);
+    this.#buffer = new FetchBuffer(options.maxBufferedRecords, options.maxBufferedBytes, {
+      pause: (partitions) => this.#member?.pause(partitions),
+      resume: (partitions) => this.#member?.resume(partitions),
+    });
+    this.#runner = new TaskRunner(
+      options.group,
+      policy,
+      observer,
+      this.#dispatch,
+      (task, resolved) => this.#ended(task, resolved),
+      () => this.#idleCheck(),
+    );
+  }
+
+  /** Joins the group; resolves once it is a member. */
+  async start(): Promise<void> {
+    const { group, topics, coPartitioned = false, drainTimeoutMs, onOffsetOutOfRange = 'earliest' } = this.options;
+    this.#member = await this.log.join({
+      group,
+      topics,
+      coPartitioned,
+      drainTimeoutMs,
+      onOffsetOutOfRange,
+      listener: {
+        assigned: (partitions) => this.#assigned(partitions),
+        records: (topic, partition, records) => this.#records(topic, partition, records),
+        revoking: () => this.#revoking(),
+        lost: (partitions) => this.#lost(partitions),
+        failed: (error) => this.#failed(error),
+      },
+    });
+    if (this.#buffer.held.size > 0) this.#member.pause([...this.#buffer.held]);
+    this.#ticker = setInterval(() => this.#tick(), COMMIT_INTERVAL_MS);
+  }
+
+  /** Starts nothing more, drains as at a revoke, commits and leaves the group. What runs after the drain time is aborted. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  health(): { readonly ok: boolean; readonly detail: string } {
+    if (this.#member?.healthy() === true) return { ok: true, detail: `${this.#partitions.size} partitions` };
+    return { ok: false, detail: this.#lastError ?? 'not joined' };
+  }
+
+  stats(): ConsumerStats {
+    const partitions = [...this.#partitions.values()];
+    const sum = (read: (partition: OwnedPartition) => number): number => partitions.reduce((total, each) => total + read(each), 0);
+    const nowMs = performance.now();
+    return {
+      group: this.options.group,
+      assignedPartitions: partitions.length,
+      queued: this.#scheduler.queued,
+      inFlight: this.#scheduler.inFlight,
+      inFlightByBulkhead: this.#scheduler.inFlightByBulkhead(),
+      retrying: this.#runner.waiting,
+      records: sum(({ tracker }) => tracker.records),
+      bytes: sum(({ tracker }) => tracker.bytes),
+      oldestAgeMs: partitions.reduce((oldest, { tracker }) => Math.max(oldest, nowMs - (tracker.lowest?.receivedAtMs ?? nowMs)), 0),
+      heldPartitions: this.#buffer.held.size,
+      commitLag: sum(({ tracker, committedOffset }) => Math.max(0, tracker.next - Math.max(committedOffset, 0))),
+      duplicatesDropped: this.#duplicatesOfClosed + sum(({ tracker }) => tracker.duplicates),
+    };
+  }
+
+  async #assigned(assigned: readonly AssignedPartition[]): Promise<void> {
+    this.#lastError = null;
+    for (const partition of assigned) {
+      this.#close(keyOf(partition));
+      this.#partitions.set(keyOf(partition), new OwnedPartition(partition));
+    }
+    this.#buffer.setPartitions([...this.#partitions.values()]);
+    this.#resume();
+    if (assigned.length > 0) await this.#preparedFor(assigned);
+  }
+
+  /** The group's own preparation is tried until it succeeds: without it a record would be handled as if nothing were known. */
+  async #preparedFor(assigned: readonly AssignedPartition[]): Promise<void> {
+    const owned = assigned.map((partition) => this.#partitions.get(keyOf(partition)));
+    for (let failures = 1; this.#stopping === null && owned.some((partition) => partition?.lost === false); failures++) {
+      try {
+        await this.policy.assigned?.(assigned);
+        return;
+      } catch (error) {
+        this.observer.rejoining?.(this.options.group, error as Error);
+        await delay(retryDelayMs(failures, Math.random()));
+      }
+    }
+  }
+
+  #records(topic: string, partition: number, records: readonly LogRecord[]): void {
+    const owned = this.#partitions.get(keyOf({ topic, partition }));
+    if (owned === undefined) return;
+    const receivedAtMs = performance.now();
+    for (const record of records) {
+      if (!owned.tracker.admits(record.offset)) continue;
+      const task = new Task(record, owned, this.#orderKeyOf(record), this.#bulkheadKeyOf(record), bytesOf(record), receivedAtMs);
+      owned.tracker.add(task);
+      this.#buffer.grew(owned, task.bytes);
+      this.#scheduler.enqueue(task);
+    }
+    this.#committer.changed(owned);
+    this.#buffer.holdIfExhausted(owned);
+    this.#wake();
+  }
+
+  async #revoking(): Promise<void> {
+    this.#dispatch.close();
+    this.#isRevoking = true;
+    if (this.options.onRevoke === 'drain') await this.#idle(this.options.drainTimeoutMs - COMMIT_RESERVE_MS);
+    else this.#letGoOfRunning();
+    await this.#commitAll();
+    this.#isRevoking = false;
+    this.#wellIntervals = 0;
+  }
+
+  #lost(partitions: readonly TopicPartition[]): void {
+    for (const partition of partitions) this.#close(keyOf(partition));
+    this.#buffer.setPartitions([...this.#partitions.values()]);
+    this.policy.lost?.(partitions);
+    this.#wake();
+  }
+
+  #failed(error: Error): void {
+    this.#lastError = error.message;
+    this.observer.rejoining?.(this.options.group, error);
+  }
+
+  async #stop(): Promise<void> {
+    this.#dispatch.close();
+    try {
+      await this.#member?.leave();
+    } finally {
+      const { drainTimeoutMs, onRevoke } = this.options;
+      if (onRevoke === 'complete-running') await this.#idle(drainTimeoutMs);
+      clearInterval(this.#ticker);
+      for (const key of [...this.#partitions.keys()]) this.#close(key);
+      for (const abort of this.#letGo.values()) abort();
+      this.#dispatch.open();
+    }
+  }
+
+  /** Counts running calls as completed, so that nobody repeats them, and lets them finish. */
+  #letGoOfRunning(): void {
+    for (const task of this.#runner.running) {
+      if (task.completed || task.partition.lost) continue;
+      this.#letGo.set(task, task.partition.running.abort);
+      this.#complete(task);
+    }
+    for (const partition of this.#partitions.values()) partition.renewSignal();
+  }
+
+  #close(key: string): void {
+    const partition = this.#partitions.get(key);
+    if (partition === undefined) return;
+    this.#partitions.delete(key);
+    partition.lost = true;
+    for (let task = partition.tracker.lowest; task !== null; task = task.higher) if (!task.running) this.#scheduler.remove(task);
+    this.#committer.drop(partition);
+    this.#duplicatesOfClosed += partition.tracker.duplicates;
+    partition.running.abort();
+  }
+
+  #ended(task: Task, resolved: boolean): void {
+    this.#scheduler.release(task);
+    if (resolved) this.#complete(task);
+    this.#letGo.delete(task);
+    this.#idleCheck();
+    this.#start();
+  }
+
+  #complete(task: Task): void {
+    const { partition } = task;
+    if (partition.lost || !partition.tracker.complete(task)) return;
+    this.#buffer.shrank(partition, task.bytes);
+    this.#committer.completed(partition);
+    if (this.#committer.isDue()) this.#commit();
+  }
+
+  #resume(): void {
+    if (this.#stopping !== null) return;
+    this.#dispatch.open();
+    this.#wake();
+  }
+
+  /** Starts what may run, after the caller has returned. */
+  #wake(): void {
+    if (this.#wakeIsDue) return;
+    this.#wakeIsDue = true;
+    queueMicrotask(() => {
+      this.#wakeIsDue = false;
+      this.#start();
+    });
+  }
+
+  #start(): void {
+    while (this.#dispatch.isOpen && this.#startedThisTurn < STARTS_PER_TURN) {
+      const task = this.#scheduler.next();
+      if (task === null) return;
+      if (this.#startedThisTurn++ === 0) setImmediate(this.#nextTurn);
+      void this.#runner.run(task);
+    }
+  }
+
+  readonly #nextTurn = (): void => {
+    this.#startedThisTurn = 0;
+    this.#start();
+  };
+
+  #tick(): void {
+    this.#commit();
+    this.#buffer.releaseRoomy();
+    this.#scheduler.recheck();
+    if (!this.#dispatch.isOpen && !this.#isRevoking && this.#member?.healthy() === true && ++this.#wellIntervals >= WELL_INTERVALS) {
+      this.#resume();
+    }
+    this.#start();
+  }
+
+  #commit(): void {
+    const request = this.#member === null ? null : this.#committer.begin(performance.now());
+    if (this.#member === null || request === null) return;
+    this.#commitUnderWay = this.#member.commit(request.offsets).then(
+      () => {
+        this.#committer.succeeded(request);
+        if (this.#committer.isDue()) this.#commit();
+      },
+      (error: unknown) => {
+        this.#committer.failed(request, performance.now());
+        this.observer.commitFailed?.(this.options.group, error);
+      },
+    );
+  }
+
+  /** The last commit before partitions may go. It is tried twice; what does not get through is done again by the next owner. */
+  async #commitAll(): Promise<void> {
+    await this.#commitUnderWay;
+    for (let tries = 0; tries < 2 && this.#committer.pending; tries++) {
+      this.#committer.urge();
+      this.#commit();
+      await this.#commitUnderWay;
+    }
+  }
+
+  /** Resolves when no handler runs (those that wait for another try do not count), at the latest after the timeout. */
+  async #idle(timeoutMs: number): Promise<void> {
+    const { running } = this.#runner;
+    const timeout = new AbortController();
+    const idle = new Promise<void>((resolve) => {
+      this.#idleCheck = () => {
+        if (running.size - this.#runner.waiting === 0) resolve();
+      };
+      this.#idleCheck();
+    });
+    await Promise.race([idle, delay(Math.max(0, timeoutMs), undefined, { signal: timeout.signal })]);
+    timeout.abort();
+    this.#idleCheck = () => {};
+  }
+
+  #orderKeyOf(record: LogRecord): string | null {
+    try {
+      return this.policy.orderKey?.(record) ?? null;
+    } catch {
+      // A record without what the policy looks for has no order; its handler says what is wrong with it.
+      return null;
+    }
+  }
+
+  #bulkheadKeyOf(record: LogRecord): string | null {
+    try {
+      return this.policy.bulkhead?.(record)?.key ?? null;
+    } catch {
+      return null;
+    }
+  }
+}
+
+const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`;

@@ -1,0 +1,162 @@
+import { LinkedLine, type InLine } from './linked-line.js';
+
+export interface Schedulable<T extends InLine<T>> extends InLine<T> {
+  readonly orderKey: string | null;
+  readonly bulkheadKey: string | null;
+  running: boolean;
+}
+
+class BulkheadState<T extends Schedulable<T>> implements InLine<BulkheadState<T>> {
+  before: BulkheadState<T> | null = null;
+  after: BulkheadState<T> | null = null;
+  /** Null while nothing is ready. */
+  line: LinkedLine<BulkheadState<T>> | null = null;
+  running = 0;
+  readonly ready = new LinkedLine<T>();
+
+  constructor(readonly key: string | null) {}
+}
+
+/**
+ * Decides which record runs next.
+ *
+ * A task is ready when no other of its order key is ready or running; ready tasks wait in their bulkhead. The turn goes by deficit
+ * round robin whose cost is the slot that a call holds for as long as it runs: the bulkhead that holds the fewest slots is served
+ * first, equals take turns. So one with thousands of slow calls waiting gets a fair share of the slots and no more, and one with a
+ * single record gets the next free slot. A bulkhead at its limit stands aside until one of its calls ends (or `recheck`).
+ *
+ * Every step is O(1): bulkheads stand in a line for each number of slots held, and a call moves one to the neighbouring line.
+ */
+export class Scheduler<T extends Schedulable<T>> {
+  /** Delivered and not started. */
+  queued = 0;
+  inFlight = 0;
+  /** Has an entry for each order key that is ready or running: the tasks behind that one, null for none yet. */
+  readonly #waiting = new Map<string, LinkedLine<T> | null>();
+  readonly #bulkheads = new Map<string, BulkheadState<T>>();
+  readonly #unbounded = new BulkheadState<T>(null);
+  readonly #linesBySlots: LinkedLine<BulkheadState<T>>[] = [];
+  readonly #full = new LinkedLine<BulkheadState<T>>();
+  /** Every line below this one is empty. */
+  #lowestLine = 0;
+
+  constructor(
+    private readonly maxInFlight: number,
+    /** The limit of the task's bulkhead as it is now. */
+    private readonly limitOf: (task: T) => number,
+  ) {}
+
+  enqueue(task: T): void {
+    this.queued++;
+    if (task.orderKey === null || !this.#waiting.has(task.orderKey)) {
+      if (task.orderKey !== null) this.#waiting.set(task.orderKey, null);
+      this.#makeReady(task);
+      return;
+    }
+    let waiting = this.#waiting.get(task.orderKey) ?? null;
+    if (waiting === null) this.#waiting.set(task.orderKey, (waiting = new LinkedLine<T>()));
+    waiting.push(task);
+  }
+
+  /** The task to start now; it holds its slot and its order key until `release`. Null when none may start. */
+  next(): T | null {
+    while (this.inFlight < this.maxInFlight) {
+      const bulkhead = this.#leastServed();
+      const task = bulkhead?.ready.first ?? null;
+      if (bulkhead === null || task === null) return null;
+      if (bulkhead.key !== null && bulkhead.running >= this.limitOf(task)) {
+        this.#stand(bulkhead, this.#full);
+        continue;
+      }
+      bulkhead.ready.remove(task);
+      task.running = true;
+      this.queued--;
+      this.inFlight++;
+      bulkhead.running++;
+      this.#place(bulkhead);
+      return task;
+    }
+    return null;
+  }
+
+  /** The task ended, whatever came of it. */
+  release(task: T): void {
+    const bulkhead = this.#bulkheadOf(task);
+    task.running = false;
+    this.inFlight--;
+    bulkhead.running--;
+    this.#freeKey(task);
+    this.#place(bulkhead);
+  }
+
+  /** Takes out a task that has not started. */
+  remove(task: T): void {
+    const bulkhead = this.#bulkheadOf(task);
+    const wasReady = task.line === bulkhead.ready;
+    task.line?.remove(task);
+    this.queued--;
+    if (!wasReady) return;
+    this.#freeKey(task);
+    this.#place(bulkhead);
+  }
+
+  /** Limits may have grown: bulkheads that stand aside are looked at again. */
+  recheck(): void {
+    for (let bulkhead = this.#full.first; bulkhead !== null; bulkhead = this.#full.first) this.#place(bulkhead);
+  }
+
+  inFlightByBulkhead(): Record<string, number> {
+    const held: Record<string, number> = {};
+    for (const { key, running } of this.#bulkheads.values()) if (key !== null && running > 0) held[key] = running;
+    return held;
+  }
+
+  #makeReady(task: T): void {
+    const bulkhead = this.#bulkheadOf(task);
+    bulkhead.ready.push(task);
+    if (bulkhead.line === null) this.#place(bulkhead);
+  }
+
+  #freeKey(task: T): void {
+    if (task.orderKey === null) return;
+    const waiting = this.#waiting.get(task.orderKey) ?? null;
+    const successor = waiting?.first ?? null;
+    if (waiting === null || successor === null) {
+      this.#waiting.delete(task.orderKey);
+      return;
+    }
+    waiting.remove(successor);
+    this.#makeReady(successor);
+  }
+
+  #bulkheadOf(task: T): BulkheadState<T> {
+    if (task.bulkheadKey === null) return this.#unbounded;
+    let bulkhead = this.#bulkheads.get(task.bulkheadKey);
+    if (bulkhead === undefined) this.#bulkheads.set(task.bulkheadKey, (bulkhead = new BulkheadState<T>(task.bulkheadKey)));
+    return bulkhead;
+  }
+
+  #place(bulkhead: BulkheadState<T>): void {
+    if (bulkhead.ready.first !== null) {
+      this.#stand(bulkhead, (this.#linesBySlots[bulkhead.running] ??= new LinkedLine()));
+      if (bulkhead.running < this.#lowestLine) this.#lowestLine = bulkhead.running;
+      return;
+    }
+    this.#stand(bulkhead, null);
+    if (bulkhead.running === 0 && bulkhead.key !== null) this.#bulkheads.delete(bulkhead.key);
+  }
+
+  #stand(bulkhead: BulkheadState<T>, line: LinkedLine<BulkheadState<T>> | null): void {
+    if (bulkhead.line === line) return;
+    bulkhead.line?.remove(bulkhead);
+    line?.push(bulkhead);
+  }
+
+  #leastServed(): BulkheadState<T> | null {
+    for (; this.#lowestLine < this.#linesBySlots.length; this.#lowestLine++) {
+      const bulkhead = this.#linesBySlots[this.#lowestLine]?.first ?? null;
+      if (bulkhead !== null) return bulkhead;
+    }
+    return null;
+  }
+}

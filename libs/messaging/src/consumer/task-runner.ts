@@ -1,0 +1,75 @@
+import { performance } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { GroupPolicy } from '../parallel-consumer-options.js';
+import type { ConsumerObserver } from './consumer-observer.js';
+import type { Gate } from './gate.js';
+import { isRetryable, retryDelayMs, TRIES_MAX } from './retry-delay.js';
+import type { Task } from './task.js';
+
+/**
+ * Runs the handler of a task until it resolves. One that rejects is tried again in place: with `retryable: true` for as long as its
+ * partition is owned, else `TRIES_MAX` times, then `unprocessable` is called until that resolves. Nothing is ever skipped.
+ */
+export class TaskRunner {
+  readonly running = new Set<Task>();
+  /** Those among the running that wait for another try. */
+  waiting = 0;
+
+  constructor(
+    private readonly group: string,
+    private readonly policy: GroupPolicy,
+    private readonly observer: ConsumerObserver,
+    /** A try after a failure begins only while it is open, except for a call that outlives its partition. */
+    private readonly dispatch: Gate,
+    /** `resolved` is false for a task that was let go because its signal was aborted. */
+    private readonly ended: (task: Task, resolved: boolean) => void,
+    private readonly paused: () => void,
+  ) {}
+
+  async run(task: Task): Promise<void> {
+    const { record, partition } = task;
+    const context = partition.running;
+    const startedMs = performance.now();
+    let failures = 0;
+    let lastingFailures = 0;
+    let lasting: { readonly error: unknown } | null = null;
+    let resolved = false;
+    this.running.add(task);
+    while (!context.signal.aborted) {
+      try {
+        await (lasting === null ? this.policy.handle(record, context) : this.policy.unprocessable(record, lasting.error));
+        resolved = true;
+        break;
+      } catch (error) {
+        if (context.signal.aborted) break;
+        failures++;
+        if (lasting === null && !isRetryable(error) && ++lastingFailures >= TRIES_MAX) {
+          lasting = { error };
+          failures = 0;
+          this.observer.unprocessable?.(this.group, record, error);
+          continue;
+        }
+        const delayMs = retryDelayMs(failures, Math.random());
+        this.observer.retrying?.(this.group, record, error, delayMs);
+        await this.#wait(task, delayMs, context.signal);
+      }
+    }
+    this.running.delete(task);
+    if (resolved) {
+      this.observer.finished?.(this.group, record.topic, startedMs - task.receivedAtMs, performance.now() - startedMs);
+    }
+    this.ended(task, resolved);
+  }
+
+  async #wait(task: Task, delayMs: number, signal: AbortSignal): Promise<void> {
+    this.waiting++;
+    this.paused();
+    try {
+      await delay(delayMs, undefined, { signal });
+      if (!task.completed) await this.dispatch.passed();
+    } catch {
+      // Aborted: the caller sees it in the signal.
+    }
+    this.waiting--;
+  }
+}
