@@ -1,0 +1,71 @@
+import { randomUUID } from 'node:crypto';
+import { registryChanges, type RegistryChange } from '@cf/contract';
+import type { MessageLog } from '@cf/messaging';
+
+export interface BenchCustomer {
+  readonly orgId: string;
+  readonly cloudFunctionId: string;
+}
+
+/** Settings of a service process under measurement. */
+export const serviceEnv = (
+  where: { brokers: string; databaseUrl: string; dataDir: string },
+  topicPrefix: string,
+): Record<string, string> => ({
+  NODE_ENV: 'test',
+  PORT: '0',
+  DATA_DIR: where.dataDir,
+  DATABASE_URL: where.databaseUrl,
+  KAFKA_BROKERS: where.brokers,
+  KAFKA_TOPIC_PREFIX: topicPrefix,
+  OPERATOR_TOKEN: 'bench-operator-token-0123456789',
+  LOG_LEVEL: 'error',
+});
+
+/** One organization with one function at the endpoint, told to services the way the registry does. */
+export const writeRegistry = async (log: MessageLog, target: string): Promise<BenchCustomer> => {
+  const [orgId, registeredApiId, cloudFunctionId] = [randomUUID(), randomUUID(), randomUUID()];
+  const changes: RegistryChange[] = [
+    { type: 'organization', id: orgId, version: 1, deleted: false, resource: { id: orgId, name: 'Bench', cloudFunctionsEnabled: true } },
+    {
+      type: 'registered-api',
+      id: registeredApiId,
+      version: 1,
+      deleted: false,
+      resource: {
+        id: registeredApiId,
+        orgId,
+        name: 'Endpoint',
+        baseUrl: target,
+        isReadOnly: false,
+        headers: [],
+        authorization: { type: 'None' },
+      },
+    },
+    {
+      type: 'cloud-function',
+      id: cloudFunctionId,
+      version: 1,
+      deleted: false,
+      resource: {
+        id: cloudFunctionId,
+        orgId,
+        name: 'Answer',
+        registeredApiId,
+        endpointUrl: 'ok',
+        branchOptions: ['yes'],
+        enabled: true,
+        timeoutMs: 10_000,
+        maxConcurrency: 1_000,
+        signing: { enabled: false, sealedSecret: null },
+      },
+    },
+  ];
+  await log.ensureTopics([
+    { name: registryChanges.name, partitions: 1, cleanup: 'compact', retentionMs: null, messageBytesMax: registryChanges.messageBytesMax },
+  ]);
+  const publisher = log.createPublisher('registry', 'trigger');
+  for (const change of changes) await publisher.publish({ topic: registryChanges.name, key: change.id, value: JSON.stringify(change) });
+  await publisher.close();
+  return { orgId, cloudFunctionId };
+};

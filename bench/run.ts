@@ -1,0 +1,51 @@
+/** `npm run bench [-- throughput|steps|start …]`: figures of one run side by side, as ratios; written to .bench/results.json. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { startEmbeddedPostgres } from '@cf/persistence';
+import { startKafkaBroker } from '../tools/kafka-broker.ts';
+import { Candidate, root } from './candidate.ts';
+import { measureRoundTrip } from './round-trip.ts';
+import { measureSecondStart } from './second-start.ts';
+import { measureThroughput } from './throughput.ts';
+
+const chosen = process.argv.slice(2);
+const wants = (part: string): boolean => chosen.length === 0 || chosen.includes(part);
+const rounds = Number(process.env['BENCH_ROUNDS'] ?? 3);
+
+const results: Record<string, unknown> = {
+  at: new Date().toISOString(),
+  machine: { cpus: cpus().length, model: cpus()[0]?.model, memoryGiB: Math.round(totalmem() / 2 ** 30), node: process.version },
+};
+
+if (wants('start')) {
+  process.stdout.write('Time to ready of the standalone\n');
+  results['start'] = await measureSecondStart(rounds);
+}
+
+if (wants('throughput') || wants('steps')) {
+  const dataDir = mkdtempSync(join(tmpdir(), 'cf-bench-'));
+  const [broker, postgres] = await Promise.all([startKafkaBroker(), startEmbeddedPostgres({ dataDir })]);
+  const endpoint = Candidate.run('bench/endpoint.ts', {});
+  const target = `http://127.0.0.1:${/ready (\d+)/.exec(await endpoint.ready)?.[1]}`;
+  const where = { brokers: broker.address, databaseUrl: postgres.url, dataDir, target };
+  try {
+    if (wants('steps')) {
+      process.stdout.write('Round trip of a step at 200/s\n');
+      results['steps'] = await measureRoundTrip({ ...where, perSecond: 200, seconds: 20 });
+    }
+    if (wants('throughput')) {
+      process.stdout.write('Calls a second of the invoker beside its peers\n');
+      results['throughput'] = await measureThroughput({ ...where, rounds });
+    }
+  } finally {
+    await endpoint.stop('SIGKILL');
+    await postgres.stop();
+    await broker.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  }
+}
+
+mkdirSync(join(root, '.bench'), { recursive: true });
+writeFileSync(join(root, '.bench/results.json'), `${JSON.stringify(results, null, 2)}\n`);
+process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
