@@ -1,3 +1,5 @@
 export * from './eventually.js';
 export * from './test-database.js';
 export * from './test-kafka.js';
+export * from './message-log.conformance.js';
+export * from './recording-member.js';

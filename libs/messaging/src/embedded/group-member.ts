@@ -131,7 +131,7 @@ export class EmbeddedGroupMember implements GroupMember {
     for (const partition of partitions) partition.admitting = true;
     try {
       const starts = partitions.map((partition) => this.startOf(partition));
-      if (starts.length > 0) await this.options.listener.assigned(starts);
+      await this.options.listener.assigned(starts);
       if (this.state === 'left') return;
       this.state = 'joined';
       partitions.forEach((partition, index) => this.feed(partition, starts[index]?.committedOffset ?? 0));
