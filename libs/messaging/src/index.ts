@@ -12,3 +12,4 @@ export * from './embedded/embedded-log.js';
 export { MemoryStorage } from './embedded/memory-storage.js';
 export * from './consumer/consumer-observer.js';
 export * from './consumer/parallel-consumer.js';
+export * from './nest/log-transport.js';

@@ -6,8 +6,10 @@ export interface ConsumerObserver {
   finished?(group: string, topic: string, waitMs: number, runMs: number): void;
   /** A handler failed and is tried again in place. */
   retrying?(group: string, record: LogRecord, error: unknown, delayMs: number): void;
-  /** The tries are used up, or the record cannot be read. */
+  /** The tries for an error that is not retryable are used up. */
   unprocessable?(group: string, record: LogRecord, error: unknown): void;
+  /** A record became a dead letter. The reason is one of the contract's. */
+  deadLettered?(group: string, record: LogRecord, reason: string): void;
   commitFailed?(group: string, error: unknown): void;
   /** The group fell out and joins anew. */
   rejoining?(group: string, error: Error): void;

@@ -73,6 +73,10 @@ export class ParallelConsumer {
     );
   }
 
+  get group(): string {
+    return this.options.group;
+  }
+
   /** Joins the group; resolves once it is a member. */
   async start(): Promise<void> {
     const { group, topics, coPartitioned = false, drainTimeoutMs, onOffsetOutOfRange = 'earliest' } = this.options;
@@ -90,6 +94,10 @@ export class ParallelConsumer {
         failed: (error) => this.#failed(error),
       },
     });
+    if (this.#stopping !== null) {
+      await this.#member.leave();
+      return;
+    }
     if (this.#buffer.held.size > 0) this.#member.pause([...this.#buffer.held]);
     this.#ticker = setInterval(() => this.#tick(), COMMIT_INTERVAL_MS);
   }

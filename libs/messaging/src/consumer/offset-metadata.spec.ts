@@ -1,0 +1,81 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { decodeOffsetMetadata, encodeOffsetMetadata } from './offset-metadata.js';
+import { appendRange } from './offset-ranges.js';
+
+const offsets = fc.oneof(
+  fc.nat({ max: 1_000 }),
+  fc.maxSafeNat().map((offset) => Math.floor(offset / 2)),
+);
+
+const rangesAbove = (offset: number, steps: readonly (readonly [number, number])[]): number[] => {
+  const ranges: number[] = [];
+  let end = offset;
+  for (const [gap, length] of steps) {
+    appendRange(ranges, end + gap, end + gap + length);
+    end += gap + length;
+  }
+  return ranges;
+};
+
+const steps = (lengthMax: number, runMax: number) =>
+  fc.array(fc.tuple(fc.integer({ min: 1, max: runMax }), fc.integer({ min: 1, max: runMax })), { maxLength: lengthMax });
+
+describe('offset metadata', () => {
+  it('brings back the completed ranges it was given, wherever in the log', () => {
+    fc.assert(
+      fc.property(offsets, steps(60, 100_000), (offset, runs) => {
+        const ranges = rangesAbove(offset, runs);
+        expect(decodeOffsetMetadata(offset, encodeOffsetMetadata(offset, ranges))).toEqual(ranges);
+      }),
+    );
+  });
+
+  it('holds a finely mixed window of 8,000 offsets', () => {
+    const ranges = rangesAbove(
+      7,
+      Array.from({ length: 4_000 }, () => [1, 1] as const),
+    );
+    expect(decodeOffsetMetadata(7, encodeOffsetMetadata(7, ranges))).toEqual(ranges);
+  });
+
+  it('never exceeds 1,500 ASCII characters and never claims an offset that is not completed', () => {
+    fc.assert(
+      fc.property(offsets, steps(3_000, 40), (offset, runs) => {
+        const ranges = rangesAbove(offset, runs);
+        const completed = new Set<number>();
+        for (let i = 0; i < ranges.length; i += 2) for (let at = ranges[i]!; at < ranges[i + 1]!; at++) completed.add(at);
+        const text = encodeOffsetMetadata(offset, ranges);
+        expect(text).toMatch(/^[\x20-\x7e]{0,1500}$/);
+        const decoded = decodeOffsetMetadata(offset, text);
+        for (let i = 0; i < decoded.length; i += 2) {
+          for (let at = decoded[i]!; at < decoded[i + 1]!; at++) if (!completed.has(at)) throw new Error(`${at} is not completed`);
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('is empty when nothing is completed above the offset', () => {
+    expect(encodeOffsetMetadata(12, [])).toBe('');
+    expect(decodeOffsetMetadata(12, '')).toEqual([]);
+  });
+
+  it('counts as empty when it belongs to another offset', () => {
+    expect(decodeOffsetMetadata(11, encodeOffsetMetadata(10, [12, 15]))).toEqual([]);
+  });
+
+  it('counts as empty when it is foreign', () => {
+    fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => expect(decodeOffsetMetadata(3, text)).toEqual([])));
+  });
+
+  it('counts as empty when any character of it was changed', () => {
+    const text = encodeOffsetMetadata(10, [12, 15, 20, 4_000]);
+    fc.assert(
+      fc.property(fc.nat({ max: text.length - 3 }), fc.constantFrom('A', 'z', '0', '/'), (at, character) => {
+        fc.pre(text[at] !== character);
+        expect(decodeOffsetMetadata(10, text.slice(0, at) + character + text.slice(at + 1))).toEqual([]);
+      }),
+    );
+  });
+});

@@ -1,0 +1,150 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import type { LinkedLine } from './linked-line.js';
+import { Scheduler, type Schedulable } from './scheduler.js';
+
+class Work implements Schedulable<Work> {
+  before: Work | null = null;
+  after: Work | null = null;
+  line: LinkedLine<Work> | null = null;
+  running = false;
+  constructor(
+    readonly id: number,
+    readonly orderKey: string | null,
+    readonly bulkheadKey: string | null,
+  ) {}
+}
+
+const many = (count: number, orderKey: string | null, bulkheadKey: string | null): Work[] =>
+  Array.from({ length: count }, (_, id) => new Work(id, orderKey, bulkheadKey));
+
+const startAll = (scheduler: Scheduler<Work>): Work[] => {
+  const started: Work[] = [];
+  for (let work = scheduler.next(); work !== null; work = scheduler.next()) started.push(work);
+  return started;
+};
+
+describe('scheduler', () => {
+  it('keeps order per key, every limit and loses nothing, whatever comes, ends or is taken out', () => {
+    const step = fc.oneof(
+      fc.record({
+        kind: fc.constant('enqueue' as const),
+        key: fc.constantFrom('a', 'b', null),
+        bulkhead: fc.constantFrom('x', 'y', 'z', null),
+      }),
+      fc.record({ kind: fc.constant('start' as const) }),
+      fc.record({ kind: fc.constant('release' as const), pick: fc.nat() }),
+      fc.record({ kind: fc.constant('remove' as const), pick: fc.nat() }),
+      fc.record({ kind: fc.constant('limit' as const), bulkhead: fc.constantFrom('x', 'y', 'z'), limit: fc.nat({ max: 3 }) }),
+    );
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 4 }), fc.array(step, { maxLength: 120 }), (maxInFlight, steps) => {
+        const limits = new Map([
+          ['x', 1],
+          ['y', 2],
+          ['z', 3],
+        ]);
+        const limitOf = (work: Work): number => limits.get(work.bulkheadKey ?? '') ?? Infinity;
+        const scheduler = new Scheduler<Work>(maxInFlight, limitOf);
+        const queued: Work[] = [];
+        const running: Work[] = [];
+        const runningIn = (bulkhead: string | null): number => running.filter((work) => work.bulkheadKey === bulkhead).length;
+        const mayStart = (work: Work): boolean =>
+          running.length < maxInFlight &&
+          runningIn(work.bulkheadKey) < limitOf(work) &&
+          (work.orderKey === null ||
+            ![...running, ...queued].some((other) => other.orderKey === work.orderKey && (other.running || other.id < work.id)));
+        steps.forEach((each, id) => {
+          if (each.kind === 'enqueue') {
+            const work = new Work(id, each.key, each.bulkhead);
+            queued.push(work);
+            scheduler.enqueue(work);
+          } else if (each.kind === 'start') {
+            scheduler.recheck();
+            const startable = queued.filter(mayStart);
+            const work = scheduler.next();
+            if (work === null) expect(startable).toEqual([]);
+            else {
+              expect(startable).toContain(work);
+              queued.splice(queued.indexOf(work), 1);
+              running.push(work);
+            }
+          } else if (each.kind === 'release' && running.length > 0) {
+            scheduler.release(running.splice(each.pick % running.length, 1)[0]!);
+          } else if (each.kind === 'remove' && queued.length > 0) {
+            scheduler.remove(queued.splice(each.pick % queued.length, 1)[0]!);
+          } else if (each.kind === 'limit') limits.set(each.bulkhead, each.limit);
+          expect([scheduler.queued, scheduler.inFlight]).toEqual([queued.length, running.length]);
+        });
+        limits.clear();
+        scheduler.recheck();
+        for (let rounds = 0; queued.length + running.length > 0; rounds++) {
+          if (rounds > 1_000) throw new Error('not everything was started');
+          for (const work of startAll(scheduler)) {
+            queued.splice(queued.indexOf(work), 1);
+            running.push(work);
+          }
+          scheduler.release(running.shift()!);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('runs the records of a key one at a time in the order they came', () => {
+    const scheduler = new Scheduler<Work>(10, () => Infinity);
+    const works = many(3, 'chat', null);
+    for (const work of works) scheduler.enqueue(work);
+    for (const work of works) {
+      expect(startAll(scheduler)).toEqual([work]);
+      scheduler.release(work);
+    }
+  });
+
+  it('never lets a full bulkhead hold up another one', () => {
+    const scheduler = new Scheduler<Work>(10, ({ bulkheadKey }) => (bulkheadKey === 'slow' ? 2 : 10));
+    for (const work of [...many(100, null, 'slow'), ...many(3, null, 'quick')]) scheduler.enqueue(work);
+    const started = startAll(scheduler).map(({ bulkheadKey }) => bulkheadKey);
+    expect(started.filter((key) => key === 'slow')).toHaveLength(2);
+    expect(started.filter((key) => key === 'quick')).toHaveLength(3);
+  });
+
+  it('gives a bulkhead that holds no slot the next free one, however many wait in the others', () => {
+    const scheduler = new Scheduler<Work>(4, () => 100);
+    for (const work of [...many(50, null, 'busy'), ...many(50, null, 'busier')]) scheduler.enqueue(work);
+    const [first] = startAll(scheduler);
+    const late = new Work(0, null, 'late');
+    scheduler.enqueue(late);
+    scheduler.release(first!);
+    expect(startAll(scheduler)).toEqual([late]);
+  });
+
+  it('shares the slots evenly between bulkheads that all want more', () => {
+    const scheduler = new Scheduler<Work>(9, () => 100);
+    for (const key of ['a', 'b', 'c']) for (const work of many(50, null, key)) scheduler.enqueue(work);
+    startAll(scheduler);
+    expect(scheduler.inFlightByBulkhead()).toEqual({ a: 3, b: 3, c: 3 });
+  });
+
+  it('reads a limit anew at each start', () => {
+    let limit = 1;
+    const scheduler = new Scheduler<Work>(10, () => limit);
+    for (const work of many(5, null, 'growing')) scheduler.enqueue(work);
+    expect(startAll(scheduler)).toHaveLength(1);
+    limit = 3;
+    scheduler.recheck();
+    expect(startAll(scheduler)).toHaveLength(2);
+  });
+
+  it('asks a full bulkhead for its limit once, not at every start of another one', () => {
+    let asked = 0;
+    const scheduler = new Scheduler<Work>(5_000, ({ bulkheadKey }) => {
+      if (bulkheadKey !== 'open') asked++;
+      return bulkheadKey === 'open' ? Infinity : 1;
+    });
+    for (let key = 0; key < 1_000; key++) for (const work of many(2, null, String(key))) scheduler.enqueue(work);
+    for (const work of many(2_000, null, 'open')) scheduler.enqueue(work);
+    expect(startAll(scheduler)).toHaveLength(3_000);
+    expect(asked).toBeLessThanOrEqual(2_000);
+  });
+});

@@ -1,0 +1,70 @@
+import { deadLetters, type Topic } from '@cf/contract';
+import type { MessageHandler } from '@nestjs/microservices';
+import { isObservable, lastValueFrom } from 'rxjs';
+import type { AssignedPartition, LogRecord, TopicPartition } from '../log.js';
+import type { Bulkhead, GroupPolicy, RecordContext } from '../parallel-consumer-options.js';
+import { UnreadableMessage } from '../unreadable-message.js';
+import type { ConsumerGroupHooks } from './consumer-group.js';
+import { deadLetterOf, publishDeadLetter } from './dead-letter.js';
+import { ReceivedMessageContext } from './message-context.js';
+import type { MessagePublisher } from './message-publisher.js';
+import { readMessage } from './read-message.js';
+
+export interface TopicHandler {
+  readonly topic: Topic;
+  readonly handler: MessageHandler;
+}
+
+/** What a consumer group does with a record: reads it, hands it to its Nest handler, and has an end for what cannot be read or handled. */
+export class GroupHandlers implements GroupPolicy {
+  readonly orderKey?: (record: LogRecord) => string | null;
+  readonly bulkhead?: (record: LogRecord) => Bulkhead | null;
+
+  constructor(
+    private readonly handlers: ReadonlyMap<string, TopicHandler>,
+    private readonly hooks: ConsumerGroupHooks,
+    private readonly deadLetterPublisher: MessagePublisher,
+    private readonly deadLettered: (record: LogRecord, reason: string) => void,
+  ) {
+    if (hooks.orderKey !== undefined) this.orderKey = hooks.orderKey.bind(hooks);
+    if (hooks.bulkhead !== undefined) this.bulkhead = hooks.bulkhead.bind(hooks);
+  }
+
+  async handle(record: LogRecord, { signal }: RecordContext): Promise<void> {
+    const subscription = this.handlers.get(record.topic);
+    if (subscription === undefined) throw new Error(`no handler for ${record.topic}`);
+    try {
+      const { message, text } = readMessage(subscription.topic, record);
+      const outcome: unknown = await subscription.handler(message, new ReceivedMessageContext(record, text, signal));
+      // Nest hands errors on as a stream that fails.
+      if (isObservable(outcome)) await lastValueFrom(outcome, { defaultValue: undefined });
+    } catch (error) {
+      if (!(error instanceof UnreadableMessage)) throw error;
+      await this.unreadable(record, error);
+    }
+  }
+
+  async unprocessable(record: LogRecord, error: unknown): Promise<void> {
+    if ((await this.hooks.failed?.(record, error)) === true) return;
+    await this.bury(record, 'handler_failed', error instanceof Error ? `${error.name}: ${error.message}` : String(error));
+  }
+
+  async assigned(partitions: readonly AssignedPartition[]): Promise<void> {
+    await this.hooks.assigned?.(partitions);
+  }
+
+  lost(partitions: readonly TopicPartition[]): void {
+    this.hooks.lost?.(partitions);
+  }
+
+  private async unreadable(record: LogRecord, error: UnreadableMessage): Promise<void> {
+    if ((await this.hooks.unreadable?.(record, error)) === true) return;
+    await this.bury(record, error.code, error.detail);
+  }
+
+  private async bury(record: LogRecord, reason: UnreadableMessage['code'] | 'handler_failed', detail: string): Promise<void> {
+    // A dead letter that cannot be handled stays where it is: burying it again would never end.
+    if (record.topic !== deadLetters.name) await publishDeadLetter(this.deadLetterPublisher, deadLetterOf(record, reason, detail), record);
+    this.deadLettered(record, reason);
+  }
+}
