@@ -1,17 +1,44 @@
-import type { ConsumerStats } from '@cf/messaging';
+import type { ConsumerObserver, ConsumerStats, LogRecord } from '@cf/messaging';
+import type { Logger } from 'pino';
 import type { Metrics } from './metrics.js';
 
 /** Gauges of every consumer group, read when scraped. */
-export const observeConsumers = (metrics: Metrics, stats: () => readonly ConsumerStats[]): void => {
+export const gaugeConsumers = (metrics: Metrics, stats: () => readonly ConsumerStats[]): void => {
   const gauge = (name: string, help: string, read: (group: ConsumerStats) => number): void => {
     metrics.gauge(name, help, ['group'], (metric) => {
       for (const group of stats()) metric.set({ group: group.group }, read(group));
     });
   };
-  gauge('cf_consumer_queued_records', 'Records fetched and not begun', (group) => group.queued);
-  gauge('cf_consumer_queued_bytes', 'Bytes of records fetched and not completed', (group) => group.bytes);
+  gauge('cf_consumer_queued_records', 'Records delivered and not begun', (group) => group.queued);
+  gauge('cf_consumer_buffered_bytes', 'Bytes of records delivered and not completed', (group) => group.bytes);
   gauge('cf_consumer_oldest_age_seconds', 'Age of the oldest record that is not completed', (group) => group.oldestAgeMs / 1_000);
   gauge('cf_consumer_in_flight', 'Handlers that run', (group) => group.inFlight);
-  gauge('cf_consumer_commit_lag_records', 'Records completed or in work above the committed offsets', (group) => group.commitLag);
+  gauge('cf_consumer_held_partitions', 'Partitions whose fetching is stopped because the buffer is full', (group) => group.heldPartitions);
+  gauge('cf_consumer_commit_lag_records', 'Records that would be delivered again after a crash', (group) => group.commitLag);
   gauge('cf_consumer_duplicates_dropped', 'Records that were delivered again and dropped', (group) => group.duplicatesDropped);
+};
+
+const placeOf = ({ topic, partition, offset, headers }: LogRecord): object => ({ topic, partition, offset, invocationId: headers['invocation-id'] });
+
+/** Counts and logs what goes wrong in consumer groups; payloads stay out of the log. */
+export const observeConsumers = (metrics: Metrics, logger: Logger): ConsumerObserver => {
+  const retries = metrics.counter('cf_consumer_retries_total', 'Handlers that failed and are tried again in place', ['group']);
+  const letters = metrics.counter('cf_dead_letters_total', 'Records that became dead letters', ['group', 'reason']);
+  const rejoins = metrics.counter('cf_consumer_rejoins_total', 'Times a group fell out and joined anew', ['group']);
+  return {
+    retrying: (group, record, error, delayMs) => {
+      retries.inc({ group });
+      logger.debug({ group, ...placeOf(record), err: error, delayMs }, 'tried again');
+    },
+    unprocessable: (group, record, error) => logger.error({ group, ...placeOf(record), err: error }, 'a record cannot be handled'),
+    deadLettered: (group, record, reason) => {
+      letters.inc({ group, reason });
+      logger.warn({ group, ...placeOf(record), reason }, 'dead letter');
+    },
+    commitFailed: (group, error) => logger.warn({ group, err: error }, 'offsets were not committed; they are tried again'),
+    rejoining: (group, error) => {
+      rejoins.inc({ group });
+      logger.warn({ group, err: error }, 'the group is joined anew');
+    },
+  };
 };

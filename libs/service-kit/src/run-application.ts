@@ -6,7 +6,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createLogTransport, type MessageLog } from '@cf/messaging';
 import type { Logger } from 'pino';
-import { observeConsumers } from './consumer-metrics.js';
+import { gaugeConsumers, observeConsumers } from './consumer-metrics.js';
 import { Health } from './health.js';
 import { createHttpAdapter, prepareHttp } from './http-server.js';
 import { NestLogger } from './logger.js';
@@ -51,9 +51,10 @@ export const runApplication = async (
   prepareHttp(app, filter);
   const health = app.get(Health);
   await app.init();
-  const transport = createLogTransport(app, log);
+  const metrics = app.get(Metrics);
+  const transport = createLogTransport(app, log, observeConsumers(metrics, logger));
   health.register('consumers', () => transport.health());
-  observeConsumers(app.get(Metrics), () => transport.stats());
+  gaugeConsumers(metrics, () => transport.stats());
   await app.listen(platform.port, platform.host);
   await transport.listen((error?: unknown) => {
     if (error !== undefined) throw error;
