@@ -1,0 +1,31 @@
+import { readConfig, whole } from '@cf/service-kit';
+import { z } from 'zod';
+
+export const EXECUTIONS_CONFIG = Symbol('EXECUTIONS_CONFIG');
+
+const schema = z.object({
+  /** Connections to Postgres: two for recording, one for the claimer, the rest for people who ask. */
+  EXECUTIONS_CONNECTIONS_MAX: whole(4, 100).default(10),
+  /** Results in one transaction; 500 is where the cost of a row stops falling. */
+  EXECUTIONS_BATCH_RESULTS_MAX: whole(1, 5_000).default(500),
+  /** Recording transactions at once: the second one reads while the first waits for its commit. */
+  EXECUTIONS_TRANSACTIONS_MAX: whole(1, 8).default(2),
+  /** ms between looks at the due table: a retry is at most this late. */
+  EXECUTIONS_CLAIM_EVERY_MS: whole(10, 60_000).default(250),
+  /** Due rows claimed at once, by priority. Each brings its request, up to 256 KiB. */
+  EXECUTIONS_CLAIM_MAX: whole(1, 5_000).default(200),
+  /** ms after which a claim that was not marked as published may be claimed by another process. */
+  EXECUTIONS_CLAIM_LEASE_MS: whole(1_000, 600_000).default(30_000),
+  /** ms between releases of invocations that wait for an open breaker, per function. */
+  EXECUTIONS_RELEASE_EVERY_MS: whole(10, 600_000).default(1_000),
+  /** Invocations in the first release of such a function; doubled after successes. */
+  EXECUTIONS_RELEASE_FIRST: whole(1, 1_000).default(2),
+  /** Most invocations in one release of a function, above which a pace protects nobody. */
+  EXECUTIONS_RELEASE_MAX: whole(1, 10_000).default(1_000),
+  /** Days for which partitions exist ahead of time: an absence of whoever watches the alarm. */
+  EXECUTIONS_PARTITION_DAYS_AHEAD: whole(1, 60).default(7),
+});
+
+export type ExecutionsConfig = z.infer<typeof schema>;
+
+export const readExecutionsConfig = (): ExecutionsConfig => readConfig(schema);

@@ -1,0 +1,44 @@
+import { Module } from '@nestjs/common';
+import { RegistryCacheModule } from '@cf/registry-cache';
+import { ExecutionsDatabase } from './database/executions-database.js';
+import { Partitions } from './database/partitions.js';
+import { DeadLettersConsumer } from './dead-letters.consumer.js';
+import { BacklogMetrics } from './due/backlog-metrics.js';
+import { Claimer } from './due/claimer.js';
+import { DueRepository } from './due/due.repository.js';
+import { DueRequestsPublisher } from './due/invocation-requests.publisher.js';
+import { TriggerChanges } from './due/trigger-changes.js';
+import { TriggerStanding } from './due/trigger-standing.js';
+import { EXECUTIONS_CONFIG, readExecutionsConfig } from './executions.config.js';
+import { ExecutionsGroup } from './executions.group.js';
+import { ExecutionsShutdown } from './executions.shutdown.js';
+import { RecordedInvocationResultsConsumer } from './invocation-results.consumer.js';
+import { ExecutionsController } from './query/executions.controller.js';
+import { ExecutionsRepository } from './query/executions.repository.js';
+import { DeadLettersRepository } from './recording/dead-letters.repository.js';
+import { Recorder } from './recording/recorder.js';
+import { ResultsRepository } from './recording/results.repository.js';
+import { RecordedStepResultsConsumer } from './step-results.consumer.js';
+
+@Module({
+  imports: [RegistryCacheModule.forRoot({ triggers: true })],
+  controllers: [RecordedInvocationResultsConsumer, RecordedStepResultsConsumer, DeadLettersConsumer, ExecutionsController],
+  providers: [
+    { provide: EXECUTIONS_CONFIG, useFactory: readExecutionsConfig },
+    ExecutionsDatabase,
+    ExecutionsGroup,
+    ResultsRepository,
+    DeadLettersRepository,
+    Recorder,
+    Partitions,
+    DueRepository,
+    DueRequestsPublisher,
+    TriggerStanding,
+    Claimer,
+    TriggerChanges,
+    BacklogMetrics,
+    ExecutionsRepository,
+    ExecutionsShutdown,
+  ],
+})
+export class ExecutionsModule {}

@@ -1,0 +1,23 @@
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { ExecutionsDatabase } from './database/executions-database.js';
+import { Partitions } from './database/partitions.js';
+import { BacklogMetrics } from './due/backlog-metrics.js';
+import { Claimer } from './due/claimer.js';
+import { TriggerChanges } from './due/trigger-changes.js';
+
+/** What uses the database ends before it; Nest would close them side by side. */
+@Injectable()
+export class ExecutionsShutdown implements OnApplicationShutdown {
+  constructor(
+    private readonly claimer: Claimer,
+    private readonly triggerChanges: TriggerChanges,
+    private readonly partitions: Partitions,
+    private readonly backlog: BacklogMetrics,
+    private readonly database: ExecutionsDatabase,
+  ) {}
+
+  async onApplicationShutdown(): Promise<void> {
+    await Promise.all([this.claimer.stop(), this.triggerChanges.stop(), this.partitions.stop(), this.backlog.stop()]);
+    await this.database.stop();
+  }
+}

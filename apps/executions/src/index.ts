@@ -1,0 +1,1 @@
+export { ExecutionsModule } from './executions.module.js';

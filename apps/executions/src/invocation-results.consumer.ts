@@ -1,0 +1,20 @@
+import { Controller } from '@nestjs/common';
+import { type InvocationResult, stepInvocationResults, triggerInvocationResults } from '@cf/contract';
+import { type MessageContext, OnMessage } from '@cf/messaging';
+import { EXECUTIONS_GROUP } from './executions.group.js';
+import { Recorder } from './recording/recorder.js';
+
+@Controller()
+export class RecordedInvocationResultsConsumer {
+  constructor(private readonly recorder: Recorder) {}
+
+  @OnMessage(stepInvocationResults, EXECUTIONS_GROUP)
+  onStepInvocationResult(result: InvocationResult, { text }: MessageContext): Promise<void> {
+    return this.recorder.record({ source: 'invocation', result }, text.length);
+  }
+
+  @OnMessage(triggerInvocationResults, EXECUTIONS_GROUP)
+  onTriggerInvocationResult(result: InvocationResult, { text }: MessageContext): Promise<void> {
+    return this.recorder.record({ source: 'invocation', result }, text.length);
+  }
+}

@@ -1,0 +1,79 @@
+import { Body, Controller, Get, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common';
+import { sameId, uuid } from '@cf/contract';
+import { CurrentPrincipal, hasScope, type Principal, RegistryCache, RequireScope, TenantGuard } from '@cf/registry-cache';
+import { decodeCursor, encodeCursor, notFound, parseQuery, Problem, ZodPipe } from '@cf/service-kit';
+import { z } from 'zod';
+import type { Execution } from '../execution.js';
+import { refusalDetails, refuseRetry } from '../retries/check-retry.js';
+import { executionCursor, executionsQuery } from './execution-filters.js';
+import { executionDetailView, executionView } from './execution-view.js';
+import { ExecutionsRepository } from './executions.repository.js';
+
+/** A retry has nothing to say beyond its path; the place is kept for what it may say later. */
+const retryBody = z.strictObject({}).optional();
+
+const noQuery = z.object({});
+
+const idOf = (text: string): string => {
+  if (!uuid.safeParse(text).success) throw notFound('There is no such execution.');
+  return sameId(text);
+};
+
+@Controller('v1/orgs/:orgId/executions')
+@UseGuards(TenantGuard)
+export class ExecutionsController {
+  constructor(
+    private readonly executions: ExecutionsRepository,
+    private readonly registry: RegistryCache,
+  ) {}
+
+  @Get()
+  @RequireScope('executions:read')
+  async list(@Param('orgId') orgId: string, @Query() query: unknown) {
+    const { limit, cursor, ...filters } = parseQuery(executionsQuery, query);
+    const after = cursor === undefined ? null : decodeCursor(executionCursor, cursor);
+    const rows = await this.executions.list(sameId(orgId), filters, after, limit + 1);
+    const page = rows.slice(0, limit);
+    const last = page.at(-1);
+    return {
+      data: page.map(executionView),
+      nextCursor:
+        rows.length > limit && last !== undefined ? encodeCursor({ createdAt: last.createdAt, invocationId: last.invocationId }) : null,
+    };
+  }
+
+  @Get(':invocationId')
+  @RequireScope('executions:read')
+  async find(
+    @Param('orgId') orgId: string,
+    @Param('invocationId') invocationId: string,
+    @Query() query: unknown,
+    @CurrentPrincipal() principal: Principal,
+  ) {
+    parseQuery(noQuery, query);
+    const detail = await this.executions.find(sameId(orgId), idOf(invocationId));
+    if (detail === null) throw notFound('There is no such execution.');
+    return executionDetailView(detail, hasScope(principal, 'executions:reveal'));
+  }
+
+  @Post(':invocationId/retries')
+  @HttpCode(202)
+  @RequireScope('executions:write')
+  async retry(
+    @Param('orgId') orgId: string,
+    @Param('invocationId') invocationId: string,
+    @Query() query: unknown,
+    @Body(new ZodPipe(retryBody)) _body: unknown,
+  ) {
+    parseQuery(noQuery, query);
+    const detail = await this.executions.retryNow(sameId(orgId), idOf(invocationId), (execution) => this.refuse(execution));
+    if (detail === null) throw notFound('There is no such execution.');
+    return executionDetailView(detail, false);
+  }
+
+  private refuse(execution: Execution): void {
+    const trigger = execution.triggerId === null ? undefined : this.registry.trigger(execution.orgId, execution.triggerId);
+    const refusal = refuseRetry(execution, trigger?.enabled === true);
+    if (refusal !== null) throw new Problem(409, refusal, refusalDetails[refusal]);
+  }
+}

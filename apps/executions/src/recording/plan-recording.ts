@@ -1,0 +1,154 @@
+import { type Attempt, type AttemptOrigin, type InvocationRequest, LOGGED_BODY_BYTES_MAX, sameId } from '@cf/contract';
+import type { Execution } from '../execution.js';
+import { foldInvocationResult, foldStepResult } from './fold-result.js';
+import { type HeardResult, invocationIdOf } from './heard-result.js';
+
+export interface AttemptRow extends Omit<Attempt, 'request' | 'response'> {
+  readonly invocationId: string;
+  readonly orgId: string;
+  readonly seq: number;
+  readonly requestHeaders: Record<string, string>;
+  readonly responseHeaders: Record<string, string> | null;
+  readonly responseBody: string | null;
+  readonly responseTruncated: boolean | null;
+}
+
+/** The request as it can be sent again: everything but the body as JSON text, and the body as it came. */
+export interface RequestRow {
+  readonly invocationId: string;
+  readonly orgId: string;
+  readonly acceptedAt: string;
+  readonly envelope: string;
+  readonly body: string;
+  readonly truncated: boolean;
+}
+
+export interface DueRow {
+  readonly invocationId: string;
+  readonly orgId: string;
+  readonly cloudFunctionId: string;
+  readonly triggerId: string | null;
+  readonly seq: number;
+  readonly attempt: number;
+  readonly origin: AttemptOrigin;
+  readonly priority: number;
+  readonly dueAt: string;
+  /** Waits for the breaker of its function, and is released at that function's pace. */
+  readonly held: boolean;
+}
+
+export interface Recording {
+  readonly added: readonly Execution[];
+  readonly changed: readonly Execution[];
+  readonly requests: readonly RequestRow[];
+  readonly due: readonly DueRow[];
+  /** Ended or superseded: nothing of these waits any more. */
+  readonly notDue: readonly string[];
+  readonly heldFunctions: ReadonlyMap<string, { readonly orgId: string }>;
+  readonly healthyFunctions: readonly string[];
+}
+
+/** What a person asked for goes before what the schedule brings. */
+export const PRIORITY = { byHand: 0, automatic: 1 } as const;
+
+export const attemptRowsOf = (heard: readonly HeardResult[]): AttemptRow[] =>
+  heard.flatMap((one) => {
+    if (one.source === 'step') return [];
+    const { request, attempts } = one.result;
+    return attempts.map(({ request: sent, response, ...attempt }) => ({
+      ...attempt,
+      invocationId: sameId(request.invocationId),
+      orgId: request.orgId,
+      seq: request.seq,
+      requestHeaders: sent.headers,
+      responseHeaders: response?.headers ?? null,
+      responseBody: response?.body ?? null,
+      responseTruncated: response?.truncated ?? null,
+    }));
+  });
+
+const cut = (text: string, bytesMax: number): string => {
+  const bytes = Buffer.from(text);
+  if (bytes.length <= bytesMax) return text;
+  let end = bytesMax;
+  // A cut inside a character would leave half of it.
+  while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--;
+  return bytes.toString('utf8', 0, end);
+};
+
+/** The whole body is kept for as long as it may be sent again, else as much as an execution shows. */
+const requestRow = (row: Execution, { body, ...envelope }: InvocationRequest): RequestRow => {
+  const sendable = row.kind === 'trigger' && row.status !== 'succeeded';
+  const kept = sendable ? body : cut(body, LOGGED_BODY_BYTES_MAX);
+  return {
+    invocationId: row.invocationId,
+    orgId: row.orgId,
+    acceptedAt: row.acceptedAt ?? row.createdAt,
+    envelope: JSON.stringify(envelope),
+    body: kept,
+    truncated: kept.length < body.length,
+  };
+};
+
+const dueRow = (row: Execution): DueRow | null =>
+  row.nextAttemptAt === null || row.cloudFunctionId === null
+    ? null
+    : {
+        invocationId: row.invocationId,
+        orgId: row.orgId,
+        cloudFunctionId: row.cloudFunctionId,
+        triggerId: row.triggerId,
+        seq: row.seq,
+        attempt: row.nextAttempt,
+        origin: 'automatic',
+        priority: PRIORITY.automatic,
+        dueAt: row.nextAttemptAt,
+        held: row.deferReason === 'circuit_open',
+      };
+
+const fold = (known: Execution | null, heard: HeardResult): Execution =>
+  heard.source === 'invocation'
+    ? foldInvocationResult(known, heard.result)
+    : foldStepResult(known, heard.result, heard.orgId, heard.offset);
+
+/**
+ * What a batch of results changes, given the rows that are known of its invocations and how many attempts are new to each.
+ */
+export const planRecording = (
+  heard: readonly HeardResult[],
+  known: ReadonlyMap<string, Execution>,
+  newAttempts: ReadonlyMap<string, number>,
+): Recording => {
+  const rows = new Map(known);
+  const requests = new Map<string, RequestRow>();
+  const heldFunctions = new Map<string, { orgId: string }>();
+  const healthyFunctions = new Set<string>();
+  for (const one of heard) {
+    const id = invocationIdOf(one);
+    const before = rows.get(id) ?? null;
+    const after = fold(before, one);
+    rows.set(id, after);
+    if (after === before || one.source === 'step') continue;
+    const { request } = one.result;
+    requests.set(id, requestRow(after, request));
+    if (request.kind !== 'trigger') continue;
+    if (after.deferReason === 'circuit_open') heldFunctions.set(sameId(request.cloudFunctionId), { orgId: after.orgId });
+    if (after.status === 'succeeded') healthyFunctions.add(sameId(request.cloudFunctionId));
+  }
+  const all = [...rows.values()].map((row) => {
+    const more = newAttempts.get(row.invocationId) ?? 0;
+    return more === 0 ? row : { ...row, attemptCount: row.attemptCount + more };
+  });
+  const rescheduled = all.filter(
+    (row) => row.seq !== known.get(row.invocationId)?.seq || row.nextAttemptAt !== known.get(row.invocationId)?.nextAttemptAt,
+  );
+  return {
+    added: all.filter((row) => !known.has(row.invocationId)),
+    changed: all.filter((row) => known.has(row.invocationId) && row !== known.get(row.invocationId)),
+    requests: [...requests.values()],
+    due: rescheduled.map(dueRow).filter((row) => row !== null),
+    notDue: rescheduled.filter((row) => row.nextAttemptAt === null && known.has(row.invocationId)).map(({ invocationId }) => invocationId),
+    heldFunctions,
+    healthyFunctions: [...healthyFunctions],
+  };
+};
