@@ -20,8 +20,8 @@ export const STEP_EXECUTOR_GROUP = 'step-executor';
 const ROOM_FOR_RESULTS = 10_000;
 /** 60,000 requests and results of 1–4 KB; a full buffer stops fetching, so it is wide. */
 const BUFFERED_BYTES_MAX = 512 * 1024 * 1024;
-/** Long enough for answers on their way to be acknowledged; pending steps wait for nobody, their offsets stay uncommitted. */
-const DRAIN_MS = 500;
+/** Half a second for answers on their way and as much for the commit; pending steps stay uncommitted, their next owner goes on with them. */
+const DRAIN_MS = 1_000;
 
 @ConsumerGroup(STEP_EXECUTOR_GROUP, { coPartitioned: true })
 export class StepExecutorGroup implements ConsumerGroupHooks {

@@ -1,0 +1,1 @@
+export { TriggerMatcherModule } from './trigger-matcher.module.js';
