@@ -1,0 +1,52 @@
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, UseGuards, UseInterceptors } from '@nestjs/common';
+import { CurrentPrincipal, type Principal, RequireScope, TenantGuard } from '@cf/registry-cache';
+import { parseQuery, ZodPipe } from '@cf/service-kit';
+import { IfMatch, type Precondition } from '../http/if-match.js';
+import { mapPage, type Page } from '../http/newest-first.js';
+import { ResourceId } from '../http/resource-id.js';
+import { Deleted, Versioned, VersionedInterceptor } from '../http/versioned.interceptor.js';
+import { answerAccessToken, type CreateAccessToken, createAccessToken, listAccessTokens } from './access-tokens.schema.js';
+import { AccessTokensService } from './access-tokens.service.js';
+
+@Controller('v1/orgs/:orgId/access-tokens')
+@UseGuards(TenantGuard)
+@UseInterceptors(VersionedInterceptor)
+export class AccessTokensController {
+  constructor(private readonly accessTokens: AccessTokensService) {}
+
+  @Post()
+  @RequireScope('access-tokens:write')
+  async create(
+    @Param('orgId', ResourceId) orgId: string,
+    @Body(new ZodPipe(createAccessToken)) request: CreateAccessToken,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<Versioned> {
+    const { result, pending, token } = await this.accessTokens.create(orgId, request, principal);
+    return new Versioned({ ...answerAccessToken(result), token }, result.version, pending);
+  }
+
+  @Get()
+  @RequireScope('access-tokens:read')
+  async list(@Param('orgId', ResourceId) orgId: string, @Query() query: unknown): Promise<Page<object>> {
+    return mapPage(await this.accessTokens.list(orgId, parseQuery(listAccessTokens, query)), answerAccessToken);
+  }
+
+  @Get(':id')
+  @RequireScope('access-tokens:read')
+  async get(@Param('orgId', ResourceId) orgId: string, @Param('id', ResourceId) id: string): Promise<Versioned> {
+    const row = await this.accessTokens.get(orgId, id);
+    return new Versioned(answerAccessToken(row), row.version);
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @RequireScope('access-tokens:write')
+  async revoke(
+    @Param('orgId', ResourceId) orgId: string,
+    @Param('id', ResourceId) id: string,
+    @IfMatch('optional') precondition: Precondition,
+  ): Promise<Deleted> {
+    const { pending } = await this.accessTokens.revoke(orgId, id, precondition);
+    return new Deleted(pending);
+  }
+}

@@ -1,0 +1,68 @@
+import { randomUUID } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
+import type { Database } from '@cf/persistence';
+import type { Principal } from '@cf/registry-cache';
+import { notFound } from '@cf/service-kit';
+import { ChangeLog, type Written } from '../change-log/change-log.js';
+import { REGISTRY_DATABASE } from '../database/registry-database.token.js';
+import { firstVersion } from '../database/versioned-row.js';
+import type { Precondition } from '../http/if-match.js';
+import type { Page } from '../http/newest-first.js';
+import type { AccessTokenEntity } from './access-token.entity.js';
+import { accessTokenKind } from './access-token.kind.js';
+import { AccessTokensRepository } from './access-tokens.repository.js';
+import type { CreateAccessToken, ListAccessTokens } from './access-tokens.schema.js';
+import { hashOf, makeToken } from './make-token.js';
+import { refuseExcessScopes } from './refuse-excess-scopes.js';
+
+@Injectable()
+export class AccessTokensService {
+  constructor(
+    @Inject(REGISTRY_DATABASE) private readonly database: Database,
+    private readonly changeLog: ChangeLog,
+    private readonly accessTokens: AccessTokensRepository,
+  ) {}
+
+  /** The token itself is in the answer and nowhere else. */
+  async create(
+    orgId: string,
+    request: CreateAccessToken,
+    principal: Principal,
+  ): Promise<Written<AccessTokenEntity> & { readonly token: string }> {
+    refuseExcessScopes(principal, request.scopes);
+    const token = makeToken();
+    const written = await this.changeLog.asTenant(orgId, async ({ manager, saved }) => {
+      const row = await this.accessTokens.save(manager, {
+        ...firstVersion(randomUUID()),
+        orgId,
+        name: request.name,
+        hash: hashOf(token),
+        scopes: request.scopes,
+        expiresAt: request.expiresAt === null ? null : new Date(request.expiresAt),
+        lastUsedAt: null,
+      });
+      return saved(accessTokenKind, row);
+    });
+    return { ...written, token };
+  }
+
+  list(orgId: string, query: ListAccessTokens): Promise<Page<AccessTokenEntity>> {
+    return this.database.tenant(orgId, (manager) => this.accessTokens.list(manager, orgId, query));
+  }
+
+  async get(orgId: string, id: string): Promise<AccessTokenEntity> {
+    const row = await this.database.tenant(orgId, (manager) => this.accessTokens.find(manager, orgId, id));
+    if (row === null) throw notFound();
+    return row;
+  }
+
+  revoke(orgId: string, id: string, precondition: Precondition): Promise<Written<void>> {
+    return this.changeLog.asTenant(orgId, async ({ manager, deleted }) => {
+      const row = await this.accessTokens.lock(manager, orgId, id);
+      if (row === null) throw notFound();
+      precondition(row.version);
+      await this.accessTokens.delete(manager, row);
+      await deleted(accessTokenKind, row);
+    });
+  }
+}

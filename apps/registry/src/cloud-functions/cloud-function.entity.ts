@@ -1,0 +1,33 @@
+import { Column, Entity } from 'typeorm';
+import type { CloudFunction } from '@cf/contract';
+import { VersionedRow } from '../database/versioned-row.js';
+
+@Entity('cloud_functions')
+export class CloudFunctionEntity extends VersionedRow {
+  @Column('uuid', { name: 'org_id' })
+  orgId!: string;
+
+  @Column('text')
+  name!: string;
+
+  @Column('uuid', { name: 'registered_api_id' })
+  registeredApiId!: string;
+
+  @Column('text', { name: 'endpoint_url' })
+  endpointUrl!: string;
+
+  @Column('jsonb', { name: 'branch_options' })
+  branchOptions!: string[];
+
+  @Column('boolean')
+  enabled!: boolean;
+
+  @Column('int', { name: 'timeout_ms' })
+  timeoutMs!: number;
+
+  @Column('int', { name: 'max_concurrency' })
+  maxConcurrency!: number;
+
+  @Column('jsonb')
+  signing!: CloudFunction['signing'];
+}

@@ -1,0 +1,66 @@
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, UseGuards, UseInterceptors } from '@nestjs/common';
+import { RequireScope, TenantGuard } from '@cf/registry-cache';
+import { parseQuery, ZodPipe } from '@cf/service-kit';
+import type { Written } from '../change-log/change-log.js';
+import { IfMatch, type Precondition } from '../http/if-match.js';
+import { mapPage, type Page } from '../http/newest-first.js';
+import { ResourceId } from '../http/resource-id.js';
+import { Deleted, Versioned, VersionedInterceptor } from '../http/versioned.interceptor.js';
+import type { CloudFunctionEntity } from './cloud-function.entity.js';
+import { answerCloudFunction, listCloudFunctions, type WriteCloudFunction, writeCloudFunction } from './cloud-functions.schema.js';
+import { CloudFunctionsService } from './cloud-functions.service.js';
+
+const written = ({ result, pending }: Written<CloudFunctionEntity>): Versioned =>
+  new Versioned(answerCloudFunction(result), result.version, pending);
+
+@Controller('v1/orgs/:orgId/cloud-functions')
+@UseGuards(TenantGuard)
+@UseInterceptors(VersionedInterceptor)
+export class CloudFunctionsController {
+  constructor(private readonly cloudFunctions: CloudFunctionsService) {}
+
+  @Post()
+  @RequireScope('cloud-functions:write')
+  async create(
+    @Param('orgId', ResourceId) orgId: string,
+    @Body(new ZodPipe(writeCloudFunction)) request: WriteCloudFunction,
+  ): Promise<Versioned> {
+    return written(await this.cloudFunctions.create(orgId, request));
+  }
+
+  @Get()
+  @RequireScope('cloud-functions:read')
+  async list(@Param('orgId', ResourceId) orgId: string, @Query() query: unknown): Promise<Page<object>> {
+    return mapPage(await this.cloudFunctions.list(orgId, parseQuery(listCloudFunctions, query)), answerCloudFunction);
+  }
+
+  @Get(':id')
+  @RequireScope('cloud-functions:read')
+  async get(@Param('orgId', ResourceId) orgId: string, @Param('id', ResourceId) id: string): Promise<Versioned> {
+    const row = await this.cloudFunctions.get(orgId, id);
+    return new Versioned(answerCloudFunction(row), row.version);
+  }
+
+  @Put(':id')
+  @RequireScope('cloud-functions:write')
+  async replace(
+    @Param('orgId', ResourceId) orgId: string,
+    @Param('id', ResourceId) id: string,
+    @Body(new ZodPipe(writeCloudFunction)) request: WriteCloudFunction,
+    @IfMatch('required') precondition: Precondition,
+  ): Promise<Versioned> {
+    return written(await this.cloudFunctions.replace(orgId, id, request, precondition));
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @RequireScope('cloud-functions:write')
+  async delete(
+    @Param('orgId', ResourceId) orgId: string,
+    @Param('id', ResourceId) id: string,
+    @IfMatch('optional') precondition: Precondition,
+  ): Promise<Deleted> {
+    const { pending } = await this.cloudFunctions.delete(orgId, id, precondition);
+    return new Deleted(pending);
+  }
+}

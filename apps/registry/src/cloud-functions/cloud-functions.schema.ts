@@ -1,0 +1,67 @@
+import { z } from 'zod';
+import { FUNCTION_TIMEOUT_MS, joinEndpointUrl, MAX_CONCURRENCY, RETURN_VALUE_CHARS_MAX, uuid } from '@cf/contract';
+import { pageQuery } from '@cf/service-kit';
+import { line, name, secretIsSet, secretOf } from '../http/text.schema.js';
+import type { CloudFunctionEntity } from './cloud-function.entity.js';
+import { cloudFunctionOf } from './cloud-function.kind.js';
+
+/** An editor shows one exit per option; a hundred is far beyond what a chatbot's author can lay out. */
+const BRANCH_OPTIONS_MAX = 100;
+const URL_CHARS_MAX = 2_048;
+/** Webhook secrets are 32 to 64 bytes in base64; longer keys are hashed by HMAC anyway. */
+const SIGNING_SECRET_CHARS_MAX = 512;
+
+/** The rules for the relative part are the same under every base. */
+const ANY_BASE = 'https://base.invalid';
+
+const endpointUrl = z
+  .string()
+  .max(URL_CHARS_MAX)
+  .superRefine((text, context) => {
+    const joined = joinEndpointUrl(ANY_BASE, text);
+    if (!joined.ok) context.addIssue({ code: 'custom', message: joined.detail, params: { code: joined.code } });
+  });
+
+/** An option longer than a return value may be could never be matched. */
+const branchOptions = z
+  .array(line(RETURN_VALUE_CHARS_MAX))
+  .max(BRANCH_OPTIONS_MAX)
+  .superRefine((options, context) => {
+    options.forEach((option, index) => {
+      if (options.indexOf(option) < index)
+        context.addIssue({ code: 'custom', path: [index], message: 'is there twice', params: { code: 'duplicate' } });
+    });
+  });
+
+/** `secret: null` removes the secret; left out it is kept. */
+const signing = z.strictObject({ enabled: z.boolean(), secret: secretOf(line(SIGNING_SECRET_CHARS_MAX).nullable()) });
+
+export const writeCloudFunction = z.strictObject({
+  name,
+  registeredApiId: uuid,
+  endpointUrl,
+  branchOptions: branchOptions.default([]),
+  enabled: z.boolean().default(true),
+  timeoutMs: z.int().min(FUNCTION_TIMEOUT_MS.min).max(FUNCTION_TIMEOUT_MS.max).default(FUNCTION_TIMEOUT_MS.default),
+  maxConcurrency: z.int().min(MAX_CONCURRENCY.min).max(MAX_CONCURRENCY.max).default(MAX_CONCURRENCY.default),
+  signing: signing.default({ enabled: false }),
+});
+export type WriteCloudFunction = z.infer<typeof writeCloudFunction>;
+
+export const listCloudFunctions = z.object({
+  ...pageQuery,
+  name: line(200).optional(),
+  enabled: z
+    .enum(['true', 'false'])
+    .transform((text) => text === 'true')
+    .optional(),
+  registeredApiId: uuid.optional(),
+});
+export type ListCloudFunctions = z.infer<typeof listCloudFunctions>;
+
+export const answerCloudFunction = (row: CloudFunctionEntity): object => ({
+  ...cloudFunctionOf(row),
+  signing: { enabled: row.signing.enabled, secret: row.signing.sealedSecret === null ? { isSet: false } : secretIsSet },
+  createdAt: row.createdAt.toISOString(),
+  updatedAt: row.updatedAt.toISOString(),
+});

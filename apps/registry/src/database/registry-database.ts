@@ -1,0 +1,40 @@
+import { Inject, Module, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { createDatabase, type Database } from '@cf/persistence';
+import { Health, PLATFORM, type PlatformConfig } from '@cf/service-kit';
+import { AccessTokenEntity } from '../access-tokens/access-token.entity.js';
+import { ChangeEntity } from '../change-log/change.entity.js';
+import { CloudFunctionEntity } from '../cloud-functions/cloud-function.entity.js';
+import { OrganizationEntity } from '../organizations/organization.entity.js';
+import { RegisteredApiEntity } from '../registered-apis/registered-api.entity.js';
+import { TriggerEntity } from '../triggers/trigger.entity.js';
+import { CreateRegistry1700000000001 } from './migrations/create-registry-1700000000001.js';
+import { REGISTRY_DATABASE } from './registry-database.token.js';
+
+const openRegistryDatabase = (platform: PlatformConfig, health: Health): Database => {
+  const database = createDatabase({
+    url: platform.databaseUrl,
+    schema: 'registry',
+    entities: [OrganizationEntity, AccessTokenEntity, RegisteredApiEntity, CloudFunctionEntity, TriggerEntity, ChangeEntity],
+    migrations: [CreateRegistry1700000000001],
+    name: 'registry',
+  });
+  health.register('registry-database', () => database.status());
+  return database;
+};
+
+/** A module of its own: Nest starts it before the module that imports it, and stops it after. */
+@Module({
+  providers: [{ provide: REGISTRY_DATABASE, useFactory: openRegistryDatabase, inject: [PLATFORM, Health] }],
+  exports: [REGISTRY_DATABASE],
+})
+export class RegistryDatabaseModule implements OnModuleInit, OnApplicationShutdown {
+  constructor(@Inject(REGISTRY_DATABASE) private readonly database: Database) {}
+
+  async onModuleInit(): Promise<void> {
+    await this.database.start();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.database.stop();
+  }
+}

@@ -1,0 +1,46 @@
+import type { SelectQueryBuilder } from 'typeorm';
+import { z } from 'zod';
+import { rfc3339, uuid } from '@cf/contract';
+import { decodeCursor, encodeCursor } from '@cf/service-kit';
+import type { VersionedRow } from '../database/versioned-row.js';
+
+export interface Page<T> {
+  readonly data: readonly T[];
+  readonly nextCursor: string | null;
+}
+
+export interface PageQuery {
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+}
+
+const position = z.strictObject({ createdAt: rfc3339, id: uuid });
+
+/**
+ * One page of rows, newest first. Creation times have milliseconds in the table as in the cursor, and the id decides between
+ * equal ones, so that no row is skipped or seen twice.
+ */
+export const newestFirst = async <Row extends VersionedRow>(
+  rows: SelectQueryBuilder<Row>,
+  { limit, cursor }: PageQuery,
+): Promise<Page<Row>> => {
+  const { alias } = rows;
+  if (cursor !== undefined) {
+    rows.andWhere(`(${alias}.created_at, ${alias}.id) < (:createdAt, :id)`, decodeCursor(position, cursor));
+  }
+  const found = await rows
+    .orderBy(`${alias}.createdAt`, 'DESC')
+    .addOrderBy(`${alias}.id`, 'DESC')
+    .limit(limit + 1)
+    .getMany();
+  const data = found.slice(0, limit);
+  const last = data.at(-1);
+  const nextCursor =
+    found.length > limit && last !== undefined ? encodeCursor({ createdAt: last.createdAt.toISOString(), id: last.id }) : null;
+  return { data, nextCursor };
+};
+
+export const mapPage = <Row, T>(page: Page<Row>, map: (row: Row) => T): Page<T> => ({
+  data: page.data.map(map),
+  nextCursor: page.nextCursor,
+});

@@ -1,0 +1,53 @@
+import { Body, Controller, Get, Param, Patch, Post, Query, UseGuards, UseInterceptors } from '@nestjs/common';
+import { OperatorGuard } from '@cf/registry-cache';
+import { parseQuery, ZodPipe } from '@cf/service-kit';
+import type { Written } from '../change-log/change-log.js';
+import { IfMatch, type Precondition } from '../http/if-match.js';
+import { mapPage, type Page } from '../http/newest-first.js';
+import { ResourceId } from '../http/resource-id.js';
+import { Versioned, VersionedInterceptor } from '../http/versioned.interceptor.js';
+import type { OrganizationEntity } from './organization.entity.js';
+import {
+  answerOrganization,
+  type CreateOrganization,
+  createOrganization,
+  listOrganizations,
+  type PatchOrganization,
+  patchOrganization,
+} from './organizations.schema.js';
+import { OrganizationsService } from './organizations.service.js';
+
+const written = ({ result, pending }: Written<OrganizationEntity>): Versioned =>
+  new Versioned(answerOrganization(result), result.version, pending);
+
+@Controller('v1/organizations')
+@UseGuards(OperatorGuard)
+@UseInterceptors(VersionedInterceptor)
+export class OrganizationsController {
+  constructor(private readonly organizations: OrganizationsService) {}
+
+  @Post()
+  async create(@Body(new ZodPipe(createOrganization)) request: CreateOrganization): Promise<Versioned> {
+    return written(await this.organizations.create(request));
+  }
+
+  @Get()
+  async list(@Query() query: unknown): Promise<Page<object>> {
+    return mapPage(await this.organizations.list(parseQuery(listOrganizations, query)), answerOrganization);
+  }
+
+  @Get(':orgId')
+  async get(@Param('orgId', ResourceId) id: string): Promise<Versioned> {
+    const row = await this.organizations.get(id);
+    return new Versioned(answerOrganization(row), row.version);
+  }
+
+  @Patch(':orgId')
+  async patch(
+    @Param('orgId', ResourceId) id: string,
+    @Body(new ZodPipe(patchOrganization)) request: PatchOrganization,
+    @IfMatch('required') precondition: Precondition,
+  ): Promise<Versioned> {
+    return written(await this.organizations.patch(id, request, precondition));
+  }
+}

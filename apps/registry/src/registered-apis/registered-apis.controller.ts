@@ -1,0 +1,66 @@
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, UseGuards, UseInterceptors } from '@nestjs/common';
+import { RequireScope, TenantGuard } from '@cf/registry-cache';
+import { parseQuery, ZodPipe } from '@cf/service-kit';
+import type { Written } from '../change-log/change-log.js';
+import { IfMatch, type Precondition } from '../http/if-match.js';
+import { mapPage, type Page } from '../http/newest-first.js';
+import { ResourceId } from '../http/resource-id.js';
+import { Deleted, Versioned, VersionedInterceptor } from '../http/versioned.interceptor.js';
+import type { RegisteredApiEntity } from './registered-api.entity.js';
+import { answerRegisteredApi, listRegisteredApis, type WriteRegisteredApi, writeRegisteredApi } from './registered-apis.schema.js';
+import { RegisteredApisService } from './registered-apis.service.js';
+
+const written = ({ result, pending }: Written<RegisteredApiEntity>): Versioned =>
+  new Versioned(answerRegisteredApi(result), result.version, pending);
+
+@Controller('v1/orgs/:orgId/registered-apis')
+@UseGuards(TenantGuard)
+@UseInterceptors(VersionedInterceptor)
+export class RegisteredApisController {
+  constructor(private readonly registeredApis: RegisteredApisService) {}
+
+  @Post()
+  @RequireScope('registered-apis:write')
+  async create(
+    @Param('orgId', ResourceId) orgId: string,
+    @Body(new ZodPipe(writeRegisteredApi)) request: WriteRegisteredApi,
+  ): Promise<Versioned> {
+    return written(await this.registeredApis.create(orgId, request));
+  }
+
+  @Get()
+  @RequireScope('registered-apis:read')
+  async list(@Param('orgId', ResourceId) orgId: string, @Query() query: unknown): Promise<Page<object>> {
+    return mapPage(await this.registeredApis.list(orgId, parseQuery(listRegisteredApis, query)), answerRegisteredApi);
+  }
+
+  @Get(':id')
+  @RequireScope('registered-apis:read')
+  async get(@Param('orgId', ResourceId) orgId: string, @Param('id', ResourceId) id: string): Promise<Versioned> {
+    const row = await this.registeredApis.get(orgId, id);
+    return new Versioned(answerRegisteredApi(row), row.version);
+  }
+
+  @Put(':id')
+  @RequireScope('registered-apis:write')
+  async replace(
+    @Param('orgId', ResourceId) orgId: string,
+    @Param('id', ResourceId) id: string,
+    @Body(new ZodPipe(writeRegisteredApi)) request: WriteRegisteredApi,
+    @IfMatch('required') precondition: Precondition,
+  ): Promise<Versioned> {
+    return written(await this.registeredApis.replace(orgId, id, request, precondition));
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @RequireScope('registered-apis:write')
+  async delete(
+    @Param('orgId', ResourceId) orgId: string,
+    @Param('id', ResourceId) id: string,
+    @IfMatch('optional') precondition: Precondition,
+  ): Promise<Deleted> {
+    const { pending } = await this.registeredApis.delete(orgId, id, precondition);
+    return new Deleted(pending);
+  }
+}

@@ -1,0 +1,62 @@
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, UseGuards, UseInterceptors } from '@nestjs/common';
+import { RequireScope, TenantGuard } from '@cf/registry-cache';
+import { parseQuery, ZodPipe } from '@cf/service-kit';
+import type { Written } from '../change-log/change-log.js';
+import { IfMatch, type Precondition } from '../http/if-match.js';
+import { mapPage, type Page } from '../http/newest-first.js';
+import { ResourceId } from '../http/resource-id.js';
+import { Deleted, Versioned, VersionedInterceptor } from '../http/versioned.interceptor.js';
+import type { TriggerEntity } from './trigger.entity.js';
+import { answerTrigger, listTriggers, type WriteTrigger, writeTrigger } from './triggers.schema.js';
+import { TriggersService } from './triggers.service.js';
+
+const written = ({ result, pending }: Written<TriggerEntity>): Versioned => new Versioned(answerTrigger(result), result.version, pending);
+
+@Controller('v1/orgs/:orgId/triggers')
+@UseGuards(TenantGuard)
+@UseInterceptors(VersionedInterceptor)
+export class TriggersController {
+  constructor(private readonly triggers: TriggersService) {}
+
+  @Post()
+  @RequireScope('triggers:write')
+  async create(@Param('orgId', ResourceId) orgId: string, @Body(new ZodPipe(writeTrigger)) request: WriteTrigger): Promise<Versioned> {
+    return written(await this.triggers.create(orgId, request));
+  }
+
+  @Get()
+  @RequireScope('triggers:read')
+  async list(@Param('orgId', ResourceId) orgId: string, @Query() query: unknown): Promise<Page<object>> {
+    return mapPage(await this.triggers.list(orgId, parseQuery(listTriggers, query)), answerTrigger);
+  }
+
+  @Get(':id')
+  @RequireScope('triggers:read')
+  async get(@Param('orgId', ResourceId) orgId: string, @Param('id', ResourceId) id: string): Promise<Versioned> {
+    const row = await this.triggers.get(orgId, id);
+    return new Versioned(answerTrigger(row), row.version);
+  }
+
+  @Put(':id')
+  @RequireScope('triggers:write')
+  async replace(
+    @Param('orgId', ResourceId) orgId: string,
+    @Param('id', ResourceId) id: string,
+    @Body(new ZodPipe(writeTrigger)) request: WriteTrigger,
+    @IfMatch('required') precondition: Precondition,
+  ): Promise<Versioned> {
+    return written(await this.triggers.replace(orgId, id, request, precondition));
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @RequireScope('triggers:write')
+  async delete(
+    @Param('orgId', ResourceId) orgId: string,
+    @Param('id', ResourceId) id: string,
+    @IfMatch('optional') precondition: Precondition,
+  ): Promise<Deleted> {
+    const { pending } = await this.triggers.delete(orgId, id, precondition);
+    return new Deleted(pending);
+  }
+}
