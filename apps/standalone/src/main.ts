@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { startEmbeddedPostgres } from '@cf/persistence';
-import { createLogger, failStart, openLog, readPlatform, runApplication, stopOnSignal } from '@cf/service-kit';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '@cf/persistence';
+import { createLogger, failStart, openLog, type PlatformConfig, readPlatform, runApplication, stopOnSignal } from '@cf/service-kit';
 import { AdminApi } from './demo/admin-api.js';
 import { DemoModule } from './demo/demo.module.js';
 import { seedDemo } from './demo/seed-demo.js';
@@ -8,12 +8,19 @@ import { welcome } from './demo/welcome.js';
 import { services } from './services.js';
 
 let logger = createLogger('standalone', 'info');
+let postgres: EmbeddedPostgres | null = null;
+
+const startPostgres = async (settings: PlatformConfig): Promise<PlatformConfig> => {
+  if (settings.databaseUrl !== '') return settings;
+  postgres = await startEmbeddedPostgres({ dataDir: settings.dataDir, log: (message) => logger.warn(message) });
+  return settings.withDatabase(postgres.url);
+};
+
 try {
   const settings = readPlatform({ port: 8080, needs: 'nothing' });
   logger = createLogger('standalone', settings.logLevel);
-  const development = settings.nodeEnv === 'development';
-  const postgres = settings.databaseUrl === '' ? await startEmbeddedPostgres({ dataDir: settings.dataDir }) : null;
-  const platform = Object.create(settings, { databaseUrl: { value: postgres?.url ?? settings.databaseUrl } }) as typeof settings;
+  const platform = await startPostgres(settings);
+  const development = platform.nodeEnv === 'development';
   const log = await openLog(platform, logger, 'standalone');
   const { address, stop } = await runApplication([...services, ...(development ? [DemoModule] : [])], platform, log, logger);
   stopOnSignal(logger, async () => {
@@ -32,5 +39,6 @@ try {
     process.stdout.write(`Cloud Functions is ready on ${address}\n`);
   }
 } catch (error) {
+  await (postgres as EmbeddedPostgres | null)?.stop();
   failStart(logger, error);
 }

@@ -18,7 +18,12 @@ export const gaugeConsumers = (metrics: Metrics, stats: () => readonly ConsumerS
   gauge('cf_consumer_duplicates_dropped', 'Records that were delivered again and dropped', (group) => group.duplicatesDropped);
 };
 
-const placeOf = ({ topic, partition, offset, headers }: LogRecord): object => ({ topic, partition, offset, invocationId: headers['invocation-id'] });
+const placeOf = ({ topic, partition, offset, headers }: LogRecord): object => ({
+  topic,
+  partition,
+  offset,
+  invocationId: headers['invocation-id'],
+});
 
 /** Counts and logs what goes wrong in consumer groups; payloads stay out of the log. */
 export const observeConsumers = (metrics: Metrics, logger: Logger): ConsumerObserver => {

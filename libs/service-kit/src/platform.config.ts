@@ -99,6 +99,8 @@ export interface PlatformConfig {
   readonly allowHttp: boolean;
   readonly partitions: Readonly<Record<Topic['partitions'], number>>;
   readonly logLevel: string;
+  /** The same settings with a database that was started meanwhile. */
+  withDatabase(databaseUrl: string): PlatformConfig;
 }
 
 const LOOPBACK = ['127.0.0.0/8', '::1/128'];
@@ -159,12 +161,12 @@ export const readPlatform = (
       throw new InvalidSettingsError([{ name: 'ENCRYPTION_KEYS', detail: (error as Error).message }]);
     }
   });
-  return {
+  const platform = (databaseUrl: string): PlatformConfig => ({
     nodeEnv: env.NODE_ENV,
     port: env.PORT ?? defaults.port,
     host: env.HOST,
     dataDir,
-    databaseUrl: env.DATABASE_URL ?? '',
+    databaseUrl,
     kafka:
       env.KAFKA_BROKERS === undefined
         ? null
@@ -189,5 +191,7 @@ export const readPlatform = (
       executions: env.PARTITIONS_EXECUTIONS,
     },
     logLevel: env.LOG_LEVEL,
-  };
+    withDatabase: platform,
+  });
+  return platform(env.DATABASE_URL ?? '');
 };
