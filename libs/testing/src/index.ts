@@ -3,3 +3,4 @@ export * from './test-database.js';
 export * from './test-kafka.js';
 export * from './message-log.conformance.js';
 export * from './recording-member.js';
+export * from './customer-endpoint.js';

@@ -1,0 +1,117 @@
+import { type CloudFunction, joinEndpointUrl, type RegisteredApi, sameId } from '@cf/contract';
+import type { KeyRing } from '@cf/service-kit';
+
+/** Put in place of a secret wherever a call is recorded. */
+export const MASK = '***';
+
+/** Headers that hold credentials whatever an admin marked as secret. */
+const CREDENTIAL_HEADERS = new Set(['authorization', 'proxy-authorization', 'cookie']);
+
+/**
+ * Where and how a function is called, ready to send. Made once for each state of function and API: the same request is only
+ * given its own headers. `headers` is a flat list of names and values; `loggedHeaders` are the same with secrets masked.
+ */
+export interface Endpoint {
+  readonly origin: string;
+  /** Path and query, the query's secrets included. */
+  readonly path: string;
+  readonly headers: readonly string[];
+  readonly loggedHeaders: Readonly<Record<string, string>>;
+  /** Opened secret values, so that an endpoint that echoes one does not put it on record. */
+  readonly secrets: readonly string[];
+}
+
+export interface EndpointRefusal {
+  readonly reason: 'blocked_address' | 'invalid_request' | 'auth_token' | 'internal';
+  readonly detail: string;
+}
+
+interface Credential {
+  readonly header?: readonly [string, string];
+  readonly query?: readonly [string, string];
+  readonly secrets: readonly string[];
+}
+
+const credentialOf = ({ authorization }: RegisteredApi, open: (sealed: string) => string): Credential | EndpointRefusal => {
+  switch (authorization.type) {
+    case 'None':
+      return { secrets: [] };
+    case 'ApiKey': {
+      const value = open(authorization.sealedKeyValue);
+      const pair = [authorization.keyName, value] as const;
+      return authorization.addTo === 'Header'
+        ? { header: pair, secrets: [value] }
+        : { query: pair, secrets: [value, encodeURIComponent(value)] };
+    }
+    case 'Basic': {
+      const password = open(authorization.sealedPassword);
+      const encoded = Buffer.from(`${authorization.username}:${password}`, 'utf8').toString('base64');
+      return { header: ['authorization', `Basic ${encoded}`], secrets: [encoded, password] };
+    }
+    case 'BearerToken': {
+      const token = open(authorization.sealedToken);
+      return { header: ['authorization', `Bearer ${token}`], secrets: [token] };
+    }
+    case 'OAuth':
+      return { reason: 'auth_token', detail: 'OAuth is not available' };
+  }
+};
+
+const withQuery = (path: string, query: readonly [string, string] | undefined): string => {
+  if (query === undefined) return path;
+  const [name, value] = query;
+  const lead = !path.includes('?') ? '?' : /[?&]$/.test(path) ? '' : '&';
+  return `${path}${lead}${encodeURIComponent(name)}=${encodeURIComponent(value)}`;
+};
+
+const logged = (headers: readonly (readonly [string, string, boolean])[]): Record<string, string> => {
+  const record = new Map<string, string>();
+  for (const [name, value, secret] of headers) {
+    const key = name.toLowerCase();
+    const shown = secret || CREDENTIAL_HEADERS.has(key) ? MASK : value;
+    const before = record.get(key);
+    record.set(key, before === undefined ? shown : `${before}, ${shown}`);
+  }
+  return Object.fromEntries(record);
+};
+
+export interface EndpointOptions {
+  readonly keyRing: KeyRing;
+  readonly allowHttp: boolean;
+  readonly userAgent: string;
+}
+
+/** The endpoint of a function, or why there is none. Never throws. */
+export const prepareEndpoint = (cloudFunction: CloudFunction, api: RegisteredApi, options: EndpointOptions): Endpoint | EndpointRefusal => {
+  const joined = joinEndpointUrl(api.baseUrl, cloudFunction.endpointUrl);
+  if (!joined.ok) return { reason: 'invalid_request', detail: `the URL of the function: ${joined.detail}` };
+  const url = new URL(joined.url);
+  if (url.protocol !== 'https:' && !options.allowHttp) return { reason: 'blocked_address', detail: 'plain http is not allowed' };
+  const aad = `${sameId(api.orgId)}:${sameId(api.id)}`;
+  try {
+    const open = (sealed: string): string => options.keyRing.open(sealed, aad);
+    const credential = credentialOf(api, open);
+    if ('reason' in credential) return credential;
+    const own = api.headers.map((header) => [header.name, header.secret ? open(header.sealedValue) : header.value, header.secret] as const);
+    const chosen = new Set(own.map(([name]) => name.toLowerCase()));
+    const ours = [
+      ['content-type', 'application/json; charset=utf-8', false],
+      ['user-agent', options.userAgent, false],
+      ['accept', 'application/json', false],
+    ] as const;
+    const headers = [
+      ...ours.filter(([name]) => !chosen.has(name)),
+      ...own,
+      ...(credential.header === undefined ? [] : [[...credential.header, true] as const]),
+    ];
+    return {
+      origin: url.origin,
+      path: withQuery(`${url.pathname}${url.search}`, credential.query),
+      headers: headers.flatMap(([name, value]) => [name, value]),
+      loggedHeaders: logged(headers),
+      secrets: [...credential.secrets, ...own.filter(([, , secret]) => secret).map(([, value]) => value)].filter((value) => value !== ''),
+    };
+  } catch {
+    return { reason: 'internal', detail: 'a secret of the Registered API cannot be opened' };
+  }
+};

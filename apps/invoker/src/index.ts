@@ -1,0 +1,1 @@
+export * from './invoker.module.js';

@@ -1,0 +1,70 @@
+import { Controller } from '@nestjs/common';
+import { type InvocationRequest, type InvocationResult, stepInvocationRequests, triggerInvocationRequests } from '@cf/contract';
+import { type MessageContext, OnMessage } from '@cf/messaging';
+import { InvocationResultsPublisher } from './invocation-results.publisher.js';
+import { Invoker } from './invoke.js';
+import { InvokerMetrics } from './invoker-metrics.js';
+import { RecentSteps } from './once/recent-steps.js';
+import { sendingKey } from './once/sending-key.js';
+import { SeenOffsets } from './once/seen-offsets.js';
+import { STEP_GROUP } from './step-lane.group.js';
+import { TRIGGER_GROUP } from './trigger-lane.group.js';
+
+@Controller()
+export class StepInvocationRequestsConsumer {
+  constructor(
+    private readonly invoker: Invoker,
+    private readonly results: InvocationResultsPublisher,
+    private readonly recent: RecentSteps,
+    private readonly metrics: InvokerMetrics,
+  ) {}
+
+  /** A step that comes again is answered again, not called again. */
+  @OnMessage(stepInvocationRequests, STEP_GROUP)
+  async onStepRequest(request: InvocationRequest, { record, traceparent, signal }: MessageContext): Promise<void> {
+    const { result, repeated } = this.recent.once(sendingKey(request), () => this.invoker.invoke(request, traceparent));
+    if (repeated) this.metrics.repeated('step');
+    await this.results.publish(await result, { partition: record.partition, traceparent, signal });
+  }
+}
+
+@Controller()
+export class TriggerInvocationRequestsConsumer {
+  private readonly running = new Map<string, Promise<void>>();
+  /** Results of calls that were made and could not be published, so that another try publishes and does not call. */
+  private readonly unpublished = new Map<string, InvocationResult>();
+
+  constructor(
+    private readonly invoker: Invoker,
+    private readonly results: InvocationResultsPublisher,
+    private readonly seen: SeenOffsets,
+    private readonly metrics: InvokerMetrics,
+  ) {}
+
+  /** A request that was sent before (lower offset) is dropped; one that is delivered twice while it runs is one call. */
+  @OnMessage(triggerInvocationRequests, TRIGGER_GROUP)
+  onTriggerRequest(request: InvocationRequest, context: MessageContext): Promise<void> {
+    const key = sendingKey(request);
+    const { partition, offset } = context.record;
+    const running = this.running.get(key);
+    if (this.seen.isRepeated(partition, key, offset) || running !== undefined) {
+      this.metrics.repeated('trigger');
+      return running ?? Promise.resolve();
+    }
+    const call = this.call(key, request, context).finally(() => this.running.delete(key));
+    this.running.set(key, call);
+    return call;
+  }
+
+  private async call(key: string, request: InvocationRequest, { record, traceparent, signal }: MessageContext): Promise<void> {
+    const result = this.unpublished.get(key) ?? (await this.invoker.invoke(request, traceparent));
+    this.unpublished.set(key, result);
+    try {
+      await this.results.publish(result, { partition: record.partition, traceparent, signal });
+      this.unpublished.delete(key);
+    } catch (error) {
+      if (signal.aborted) this.unpublished.delete(key);
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,60 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type InvocationResult, type Lane, stepInvocationResults, triggerInvocationResults } from '@cf/contract';
+import { type MessageLog, MessagePublisher, type PublishOptions, PublishError } from '@cf/messaging';
+
+const RETRY_DELAY_MS = { first: 50, max: 2_000 } as const;
+
+export interface ResultPlace {
+  /** The partition of the request. */
+  readonly partition: number;
+  readonly traceparent: string;
+  /** Aborted when nobody waits for the acknowledgement any more. */
+  readonly signal: AbortSignal;
+}
+
+/** The result without what the endpoint answered: small enough for any topic. */
+export const withoutAnswers = (result: InvocationResult): InvocationResult => ({
+  ...result,
+  attempts: result.attempts.map((attempt) => ({ ...attempt, response: attempt.response && { headers: {}, body: '', truncated: true } })),
+});
+
+/**
+ * Publishes the results of one lane: a step's on the partition number of its request, a trigger's by its invocation id.
+ * Resolves when acknowledged. While the log is away it keeps trying here, since trying the whole request again would call again.
+ */
+export class InvocationResultsPublisher {
+  private readonly publisher: MessagePublisher;
+
+  constructor(
+    private readonly lane: Lane,
+    log: MessageLog,
+  ) {
+    this.publisher = new MessagePublisher(log.createPublisher(`invoker.${lane}`, lane));
+  }
+
+  async publish(result: InvocationResult, place: ResultPlace): Promise<void> {
+    try {
+      await this.insist(result, place);
+    } catch (error) {
+      if (!(error instanceof PublishError) || error.code !== 'too_large') throw error;
+      await this.insist(withoutAnswers(result), place);
+    }
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.publisher.close();
+  }
+
+  private async insist(result: InvocationResult, { partition, traceparent, signal }: ResultPlace): Promise<void> {
+    const [topic, options]: [typeof stepInvocationResults | typeof triggerInvocationResults, PublishOptions] =
+      this.lane === 'step' ? [stepInvocationResults, { partition, traceparent }] : [triggerInvocationResults, { traceparent }];
+    for (let delayMs: number = RETRY_DELAY_MS.first; ; delayMs = Math.min(RETRY_DELAY_MS.max, delayMs * 2)) {
+      try {
+        return await this.publisher.publish(topic, result, options);
+      } catch (error) {
+        if (!(error instanceof PublishError) || !error.retryable || signal.aborted) throw error;
+        await delay(delayMs, undefined, { signal }).catch(() => undefined);
+      }
+    }
+  }
+}

@@ -1,0 +1,196 @@
+import {
+  type Attempt,
+  type InvocationRequest,
+  type InvocationResult,
+  type Lane,
+  nextTraceparent,
+  type RegisteredApi,
+  type CloudFunction,
+  sameId,
+  writeTime,
+} from '@cf/contract';
+import type { RegistryCache } from '@cf/registry-cache';
+import type { Logger } from 'pino';
+import { type Admission, admitRequest, lastMomentMs } from './admit-request.js';
+import { type CallOutcome, decideNext } from './decide-next.js';
+import type { CustomerHttp } from './http/customer-http.js';
+import { type Endpoint, type EndpointOptions, type EndpointRefusal, prepareEndpoint } from './http/endpoint.js';
+import { type Exchange, notSent } from './http/exchange.js';
+import { interpretExchange, isBreakerFailure } from './interpret-exchange.js';
+import type { InvokerMetrics } from './invoker-metrics.js';
+import type { CircuitBreakers } from './limits/circuit-breakers.js';
+import type { FunctionConcurrency } from './limits/function-concurrency.js';
+import type { StepSlots } from './limits/step-slots.js';
+import { recordAttempt } from './record-attempt.js';
+
+/** Exchanges of one step: the second only where no byte of the first was sent (product.md §5). */
+const STEP_EXCHANGES_MAX = 2;
+/** Spreads what waits for one circuit over its next seconds. */
+const PROBE_JITTER_MS = 10_000;
+
+export interface InvokerParts {
+  readonly lane: Lane;
+  readonly cache: RegistryCache;
+  readonly http: CustomerHttp;
+  readonly breakers: CircuitBreakers;
+  readonly concurrency: FunctionConcurrency;
+  readonly slots: StepSlots;
+  readonly endpointOptions: EndpointOptions;
+  readonly metrics: InvokerMetrics;
+  readonly logger: Logger;
+}
+
+interface Sending {
+  readonly outcome: CallOutcome;
+  readonly attempts: Attempt[];
+}
+
+const failure = (reason: Extract<CallOutcome, { kind: 'failed' }>['reason'], detail: string): Sending => ({
+  outcome: { kind: 'failed', reason, detail, httpStatus: null, retryAfterMs: null },
+  attempts: [],
+});
+
+/** Sends requests of one lane to customers' endpoints. */
+export class Invoker {
+  /** By function, for as long as the registry keeps that state of it. */
+  private readonly endpoints = new WeakMap<CloudFunction, { api: RegisteredApi; endpoint: Endpoint | EndpointRefusal }>();
+
+  constructor(private readonly parts: InvokerParts) {}
+
+  /** One sending of a request, from admission to the decision about what follows. Never rejects: what nobody foresaw is `internal`. */
+  async invoke(request: InvocationRequest, traceparent: string): Promise<InvocationResult> {
+    let sending: Sending;
+    try {
+      sending = await this.send(request, traceparent);
+    } catch (error) {
+      this.parts.logger.error({ err: error, invocationId: request.invocationId }, 'an invocation failed unexpectedly');
+      sending = failure('internal', 'an unexpected error of the service');
+    }
+    const nowMs = Date.now();
+    const decision = decideNext(request, sending.outcome, nowMs, Math.random);
+    this.parts.metrics.ended(this.parts.lane, decision);
+    return { request, ...decision, attempts: sending.attempts, completedAt: writeTime(nowMs) };
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    this.parts.breakers.close();
+    await this.parts.http.close();
+  }
+
+  private async send(request: InvocationRequest, traceparent: string): Promise<Sending> {
+    const lastMs = lastMomentMs(request);
+    if (lastMs !== null && Date.now() >= lastMs) return failure('deadline_exceeded', 'came too late to be called');
+    const admission = await this.admit(request);
+    if (!admission.admitted) return failure(admission.reason, admission.detail);
+    const endpoint = this.endpointOf(admission.cloudFunction, admission.api);
+    if ('reason' in endpoint) return this.refusedBy(endpoint, request);
+
+    const key = `${sameId(request.orgId)}/${sameId(request.cloudFunctionId)}`;
+    const heldUntilMs = this.parts.breakers.heldUntilMs(key);
+    if (heldUntilMs !== null) return this.held(heldUntilMs);
+    if (lastMs === null) return this.guarded(request, key, admission.cloudFunction, endpoint, lastMs, traceparent);
+
+    const cap = (): number => this.parts.concurrency.capOf(request.orgId, request.cloudFunctionId);
+    const slot = this.parts.slots.take(key, cap, lastMs);
+    if (slot !== true && !(await slot))
+      return failure('rate_limited', 'all concurrent calls of the function were in use until the deadline');
+    try {
+      return await this.guarded(request, key, admission.cloudFunction, endpoint, lastMs, traceparent);
+    } finally {
+      this.parts.slots.release(key, cap);
+    }
+  }
+
+  private async admit(request: InvocationRequest): Promise<Admission> {
+    const { cache } = this.parts;
+    if (request.configOffset !== null && request.configOffset > cache.position) await cache.reached(request.configOffset);
+    const admission = admitRequest(request, cache);
+    if (admission.admitted || !admission.unknown) return admission;
+    await cache.caughtUp();
+    return admitRequest(request, cache);
+  }
+
+  private endpointOf(cloudFunction: CloudFunction, api: RegisteredApi): Endpoint | EndpointRefusal {
+    const known = this.endpoints.get(cloudFunction);
+    if (known?.api === api) return known.endpoint;
+    const endpoint = prepareEndpoint(cloudFunction, api, this.parts.endpointOptions);
+    this.endpoints.set(cloudFunction, { api, endpoint });
+    return endpoint;
+  }
+
+  private refusedBy({ reason, detail }: EndpointRefusal, request: InvocationRequest): Sending {
+    const refused = failure(reason, detail);
+    if (reason !== 'auth_token') return refused;
+    // A token that cannot be had is an attempt: it is shown, and the next one waits longer.
+    const sent = { number: request.attempt, headers: {}, secrets: [] };
+    return { ...refused, attempts: [recordAttempt(request, sent, notSent(Date.now()), { reason, detail })] };
+  }
+
+  private held(untilMs: number): Sending {
+    const jitteredMs = untilMs + Math.random() * PROBE_JITTER_MS;
+    const detail = 'the endpoint failed too often and is left alone for a moment';
+    return { outcome: { kind: 'held', reason: 'circuit_open', detail, untilMs: jitteredMs }, attempts: [] };
+  }
+
+  private async guarded(
+    request: InvocationRequest,
+    key: string,
+    cloudFunction: CloudFunction,
+    endpoint: Endpoint,
+    lastMs: number | null,
+    traceparent: string,
+  ): Promise<Sending> {
+    const { timeoutMs } = cloudFunction;
+    const endsAtMs = Math.min(Date.now() + timeoutMs, lastMs ?? Number.POSITIVE_INFINITY);
+    if (endsAtMs - Date.now() < 1) return failure('deadline_exceeded', 'came too late to be called');
+    const permit = this.parts.breakers.admit(key);
+    if ('untilMs' in permit) return this.held(permit.untilMs);
+    let failed = true;
+    try {
+      const sending = await this.exchange(request, endpoint, endsAtMs, traceparent);
+      failed = isBreakerFailure(sending.outcome);
+      return sending;
+    } finally {
+      permit.end(failed);
+    }
+  }
+
+  private async exchange(request: InvocationRequest, endpoint: Endpoint, endsAtMs: number, traceparent: string): Promise<Sending> {
+    const attempts: Attempt[] = [];
+    for (;;) {
+      const { exchange, outcome, attempt } = await this.post(request, endpoint, request.attempt + attempts.length, endsAtMs, traceparent);
+      attempts.push(attempt);
+      const again =
+        request.kind === 'step' &&
+        exchange.failure?.reason === 'connection' &&
+        !exchange.sent &&
+        attempts.length < STEP_EXCHANGES_MAX &&
+        Date.now() < endsAtMs;
+      if (!again) return { outcome, attempts };
+    }
+  }
+
+  private async post(
+    request: InvocationRequest,
+    endpoint: Endpoint,
+    number: number,
+    endsAtMs: number,
+    traceparent: string,
+  ): Promise<{ exchange: Exchange; outcome: CallOutcome; attempt: Attempt }> {
+    const { http, lane, metrics } = this.parts;
+    const budgetMs = Math.max(1, endsAtMs - Date.now());
+    const own = {
+      'x-cloud-function-invocation-id': request.invocationId,
+      'x-cloud-function-attempt': String(number),
+      'x-cloud-function-budget-ms': String(budgetMs),
+      traceparent: nextTraceparent(traceparent),
+    };
+    metrics.started(lane);
+    const orgId = sameId(request.orgId);
+    const exchange = await http.post({ orgId, endpoint, headers: Object.entries(own).flat(), body: request.body, budgetMs });
+    const outcome = interpretExchange(request.kind, exchange, Date.now());
+    metrics.exchanged(lane, exchange.durationMs, outcome);
+    const sent = { number, headers: { ...endpoint.loggedHeaders, ...own }, secrets: endpoint.secrets };
+    return { exchange, outcome, attempt: recordAttempt(request, sent, exchange, outcome.kind === 'failed' ? outcome : null) };
+  }
+}

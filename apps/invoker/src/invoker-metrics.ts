@@ -1,0 +1,73 @@
+import { Injectable } from '@nestjs/common';
+import type { Lane } from '@cf/contract';
+import { Metrics } from '@cf/service-kit';
+import type { CallOutcome, Decision } from './decide-next.js';
+import type { CustomerHttp } from './http/customer-http.js';
+import type { CircuitBreakers } from './limits/circuit-breakers.js';
+
+const CALL_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30];
+
+/** Nothing here is labelled by organization or function: their number has no bound. */
+@Injectable()
+export class InvokerMetrics {
+  private readonly lanes: { lane: Lane; http: CustomerHttp; breakers: CircuitBreakers }[] = [];
+  private readonly invocations;
+  private readonly calls;
+  private readonly durations;
+  private readonly inFlight;
+  private readonly repetitions;
+
+  constructor(metrics: Metrics) {
+    this.invocations = metrics.counter('cf_invocations_total', 'Sendings of invocation requests by how they ended', [
+      'lane',
+      'disposition',
+      'reason',
+    ]);
+    this.calls = metrics.counter('cf_calls_total', 'HTTP exchanges with customer endpoints by outcome', ['lane', 'outcome']);
+    this.durations = metrics.histogram(
+      'cf_call_duration_seconds',
+      'Time of an HTTP exchange from start to whole answer',
+      ['lane'],
+      CALL_SECONDS,
+    );
+    this.inFlight = metrics.gauge('cf_calls_in_flight', 'HTTP exchanges under way', ['lane']);
+    this.repetitions = metrics.counter('cf_repeated_requests_total', 'Requests that had been sent before and were not called again', [
+      'lane',
+    ]);
+    metrics.gauge(
+      'cf_circuit_state',
+      'Functions by the state of their circuit; those not called lately count nowhere',
+      ['lane', 'state'],
+      (gauge) => {
+        for (const { lane, breakers } of this.lanes) {
+          for (const [state, count] of Object.entries(breakers.countByState())) gauge.set({ lane, state }, count);
+        }
+      },
+    );
+    metrics.gauge('cf_http_pools', 'Connection pools, one for each organization and origin called lately', ['lane'], (gauge) => {
+      for (const { lane, http } of this.lanes) gauge.set({ lane }, http.poolCount);
+    });
+  }
+
+  observe(lane: Lane, http: CustomerHttp, breakers: CircuitBreakers): void {
+    this.lanes.push({ lane, http, breakers });
+  }
+
+  started(lane: Lane): void {
+    this.inFlight.inc({ lane });
+  }
+
+  exchanged(lane: Lane, durationMs: number, outcome: CallOutcome): void {
+    this.inFlight.dec({ lane });
+    this.durations.observe({ lane }, durationMs / 1_000);
+    this.calls.inc({ lane, outcome: outcome.kind === 'failed' ? outcome.reason : 'succeeded' });
+  }
+
+  ended(lane: Lane, { disposition, failureReason, deferReason }: Decision): void {
+    this.invocations.inc({ lane, disposition, reason: failureReason ?? deferReason ?? 'none' });
+  }
+
+  repeated(lane: Lane): void {
+    this.repetitions.inc({ lane });
+  }
+}

@@ -1,0 +1,63 @@
+import { DUPLICATE_WINDOW, lane, type Lane } from '@cf/contract';
+import { type ConsumerGroupLimits } from '@cf/messaging';
+import { readConfig, whole } from '@cf/service-kit';
+import { z } from 'zod';
+
+export const INVOKER_CONFIG = Symbol('INVOKER_CONFIG');
+
+const lanes = z
+  .string()
+  .transform((text) => [
+    ...new Set(
+      text
+        .split(',')
+        .map((name) => name.trim())
+        .filter((name) => name !== ''),
+    ),
+  ])
+  .pipe(z.array(lane).min(1, 'must name `step`, `trigger` or both'));
+
+export const invokerSchema = z.object({
+  /** Lanes that this process serves; a deployment for each keeps a storm of triggers away from people who wait. */
+  INVOKER_LANES: lanes.default([...lane.options]),
+  /**
+   * Calls at once. One process makes some 10,000 calls/s, so 1,000 keep it busy at 100 ms a call; more only helps where endpoints
+   * are slower, and costs memory: a call holds its request and up to 64 KiB of answer.
+   */
+  INVOKER_STEP_CALLS_MAX: whole(1, 10_000).default(1_000),
+  INVOKER_TRIGGER_CALLS_MAX: whole(1, 10_000).default(1_000),
+  /**
+   * How far back a new owner of a trigger partition reads to know what was called already, the smaller of the two. Beyond it the
+   * customer's endpoint has to drop a repetition by its id. 100,000 records take about 10 MB for each owned partition.
+   */
+  INVOKER_DUPLICATE_WINDOW_MS: whole(0, 24 * 60 * 60_000).default(DUPLICATE_WINDOW.ms),
+  INVOKER_DUPLICATE_WINDOW_RECORDS: whole(1, 10_000_000).default(DUPLICATE_WINDOW.records),
+});
+
+export interface InvokerConfig {
+  readonly lanes: readonly Lane[];
+  readonly callsMax: Readonly<Record<Lane, number>>;
+  readonly duplicateWindow: { readonly ms: number; readonly records: number };
+}
+
+/** Throws `InvalidSettingsError` naming the bad setting. */
+export const readInvokerConfig = (variables: Readonly<Record<string, string | undefined>> = process.env): InvokerConfig => {
+  const env = readConfig(invokerSchema, variables);
+  return {
+    lanes: env.INVOKER_LANES,
+    callsMax: { step: env.INVOKER_STEP_CALLS_MAX, trigger: env.INVOKER_TRIGGER_CALLS_MAX },
+    duplicateWindow: { ms: env.INVOKER_DUPLICATE_WINDOW_MS, records: env.INVOKER_DUPLICATE_WINDOW_RECORDS },
+  };
+};
+
+/** The longest call takes 30 s and its result a moment; beside the HTTP drain it fits the 40 s of a stop (wire.md §1). */
+const DRAIN_MS = 31_000;
+
+/** Twice the calls wait in memory, so that a free slot never waits for a fetch; a request is at most 2 MiB, most are 1 KiB. */
+export const groupLimits = (config: InvokerConfig, of: Lane): ConsumerGroupLimits => ({
+  maxInFlight: config.callsMax[of],
+  maxBufferedRecords: 3 * config.callsMax[of],
+  maxBufferedBytes: 64 * 1024 * 1024,
+  drainTimeoutMs: DRAIN_MS,
+  ...(of === 'step' ? { onRevoke: 'complete-running' } : { onRevoke: 'drain', onOffsetOutOfRange: 'stop' }),
+});

@@ -1,0 +1,59 @@
+import { type Lane } from '@cf/contract';
+import { MESSAGE_LOG, type MessageLog } from '@cf/messaging';
+import { RegistryCache } from '@cf/registry-cache';
+import { LOGGER, PLATFORM, type PlatformConfig } from '@cf/service-kit';
+import type { Provider } from '@nestjs/common';
+import type { Logger } from 'pino';
+import { AddressGuard } from './http/address-guard.js';
+import { CustomerHttp } from './http/customer-http.js';
+import { InvocationResultsPublisher } from './invocation-results.publisher.js';
+import { Invoker } from './invoke.js';
+import { InvokerMetrics } from './invoker-metrics.js';
+import { INVOKER_CONFIG, type InvokerConfig } from './invoker.config.js';
+import { CircuitBreakers } from './limits/circuit-breakers.js';
+import { FunctionConcurrency } from './limits/function-concurrency.js';
+import { StepSlots } from './limits/step-slots.js';
+import { USER_AGENT } from './user-agent.js';
+
+/** Functions whose circuit is remembered and origins whose pool is kept, in each lane: 10,000 take some 30 MB at worst. */
+const FUNCTIONS_REMEMBERED_MAX = 10_000;
+
+const createInvoker = (
+  lane: Lane,
+  config: InvokerConfig,
+  platform: PlatformConfig,
+  logger: Logger,
+  cache: RegistryCache,
+  concurrency: FunctionConcurrency,
+  metrics: InvokerMetrics,
+): Invoker => {
+  const http = new CustomerHttp({
+    guard: new AddressGuard(platform.allowedAddresses),
+    connectionsMax: config.callsMax[lane],
+    poolsMax: FUNCTIONS_REMEMBERED_MAX,
+  });
+  const breakers = new CircuitBreakers(FUNCTIONS_REMEMBERED_MAX);
+  metrics.observe(lane, http, breakers);
+  const endpointOptions = { keyRing: platform.keyRing, allowHttp: platform.allowHttp, userAgent: USER_AGENT };
+  return new Invoker({ lane, cache, http, breakers, concurrency, slots: new StepSlots(), endpointOptions, metrics, logger });
+};
+
+/** What a lane owns, each its own: publisher, connections, circuits, limits (invariant 10). */
+export const laneProviders = (lane: Lane): Provider[] => [
+  {
+    provide: FunctionConcurrency,
+    useFactory: (cache: RegistryCache) => new FunctionConcurrency(lane, cache),
+    inject: [RegistryCache],
+  },
+  {
+    provide: InvocationResultsPublisher,
+    useFactory: (log: MessageLog) => new InvocationResultsPublisher(lane, log),
+    inject: [MESSAGE_LOG],
+  },
+  {
+    provide: Invoker,
+    useFactory: (...parts: [InvokerConfig, PlatformConfig, Logger, RegistryCache, FunctionConcurrency, InvokerMetrics]) =>
+      createInvoker(lane, ...parts),
+    inject: [INVOKER_CONFIG, PLATFORM, LOGGER, RegistryCache, FunctionConcurrency, InvokerMetrics],
+  },
+];

@@ -1,0 +1,59 @@
+import { Inject } from '@nestjs/common';
+import { messageHeader, stepInvocationRequests } from '@cf/contract';
+import {
+  type AssignedPartition,
+  type Bulkhead,
+  ConsumerGroup,
+  type ConsumerGroupHooks,
+  type ConsumerGroupLimits,
+  type LogRecord,
+  MESSAGE_LOG,
+  type MessageLog,
+  type TopicPartition,
+} from '@cf/messaging';
+import { internalResult } from './internal-result.js';
+import { InvocationResultsPublisher } from './invocation-results.publisher.js';
+import { groupLimits, INVOKER_CONFIG, type InvokerConfig } from './invoker.config.js';
+import { FunctionConcurrency } from './limits/function-concurrency.js';
+
+export const STEP_GROUP = 'invoker.step';
+
+/** Of one function, as many steps wait for a slot in their handlers (where the wait ends in time) as are called. */
+const WAITING_PER_CALL = 1;
+
+/** Steps: unordered, and a running call is never given to another worker (guarantees.md §3). */
+@ConsumerGroup(STEP_GROUP)
+export class StepLaneGroup implements ConsumerGroupHooks {
+  readonly limits: ConsumerGroupLimits;
+
+  constructor(
+    @Inject(INVOKER_CONFIG) config: InvokerConfig,
+    @Inject(MESSAGE_LOG) private readonly log: MessageLog,
+    private readonly concurrency: FunctionConcurrency,
+    private readonly results: InvocationResultsPublisher,
+  ) {
+    this.limits = groupLimits(config, 'step');
+  }
+
+  bulkhead({ headers }: LogRecord): Bulkhead | null {
+    const orgId = headers[messageHeader.orgId];
+    const functionId = headers[messageHeader.functionId];
+    if (orgId === undefined || functionId === undefined) return null;
+    return { key: `${orgId}/${functionId}`, limit: this.concurrency.capOf(orgId, functionId) * (1 + WAITING_PER_CALL) };
+  }
+
+  async assigned(partitions: readonly AssignedPartition[]): Promise<void> {
+    this.concurrency.own(partitions, await this.log.partitionCount(stepInvocationRequests.name));
+  }
+
+  lost(partitions: readonly TopicPartition[]): void {
+    this.concurrency.disown(partitions);
+  }
+
+  async failed(record: LogRecord): Promise<boolean> {
+    const internal = internalResult(record);
+    if (internal === null) return false;
+    await this.results.publish(internal.result, { ...internal.place, partition: record.partition });
+    return true;
+  }
+}
