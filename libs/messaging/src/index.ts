@@ -13,3 +13,5 @@ export { MemoryStorage } from './embedded/memory-storage.js';
 export * from './consumer/consumer-observer.js';
 export * from './consumer/parallel-consumer.js';
 export * from './nest/log-transport.js';
+export * from './kafka/kafka-log.js';
+export type { KafkaLogOptions, LogLevel } from './kafka/kafka-log-options.js';

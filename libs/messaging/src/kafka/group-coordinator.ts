@@ -1,0 +1,178 @@
+import type { OffsetCommit, TopicPartition } from '../log.js';
+import { assign, type Subscriber } from './assigner.js';
+import { fetchCommitted, type CommittedOffset } from './committed-offsets.js';
+import type { Connection } from './connection.js';
+import {
+  decodeAssignment,
+  decodeSubscription,
+  encodeAssignment,
+  encodeSubscription,
+  type Broker,
+  type GroupMemberInfo,
+  type ProtocolError,
+} from './kafkajs-internals.js';
+
+export interface GroupTimeouts {
+  readonly sessionTimeoutMs: number;
+  /** How long the coordinator waits for a member that is alive to come to a rebalance. */
+  readonly rebalanceTimeoutMs: number;
+}
+
+export interface Joined {
+  readonly partitions: readonly TopicPartition[];
+  /** No generation lies between this one and the member's last: what it had and has again was nobody else's meanwhile. */
+  readonly consecutive: boolean;
+}
+
+export const typeOf = (error: unknown): string | undefined => (error as Partial<ProtocolError>).type;
+
+/** The coordinator does not know this member any more, or not in this generation. */
+const EXPELLED = new Set(['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION', 'FENCED_INSTANCE_ID']);
+export const isExpulsion = (error: unknown): boolean => EXPELLED.has(typeOf(error) ?? '');
+export const isRebalance = (error: unknown): boolean => typeOf(error) === 'REBALANCE_IN_PROGRESS';
+
+const NO_GENERATION = -1;
+
+interface Claims {
+  readonly generation: number;
+  readonly owned: readonly TopicPartition[];
+}
+
+const readClaims = (userData: Buffer): Claims => {
+  try {
+    const { generation, owned } = JSON.parse(userData.toString()) as Claims;
+    return { generation: Number(generation), owned: Array.isArray(owned) ? owned : [] };
+  } catch {
+    return { generation: NO_GENERATION, owned: [] };
+  }
+};
+
+const byTopic = <T extends TopicPartition, P>(items: readonly T[], entry: (item: T) => P): { topic: string; partitions: P[] }[] => {
+  const topics = new Map<string, P[]>();
+  for (const item of items) topics.set(item.topic, [...(topics.get(item.topic) ?? []), entry(item)]);
+  return [...topics].map(([topic, partitions]) => ({ topic, partitions }));
+};
+
+/** The requests of one member to the broker that coordinates its group. Topics here are those of the wire, with prefix. */
+export class GroupCoordinator {
+  #broker: Broker | null = null;
+  #memberId = '';
+  #generation = NO_GENERATION;
+  #lastGeneration = NO_GENERATION;
+
+  constructor(
+    private readonly connection: Connection,
+    private readonly groupId: string,
+    private readonly topics: readonly string[],
+    private readonly coPartitioned: boolean,
+    private readonly timeouts: GroupTimeouts,
+  ) {}
+
+  /** Waits for the other members, so this takes as long as the slowest of them drains. */
+  async join(owned: readonly TopicPartition[]): Promise<Joined> {
+    const { groupId } = this;
+    const previous = { memberId: this.#memberId, generation: this.#lastGeneration };
+    this.#generation = NO_GENERATION;
+    const claims: Claims = { generation: previous.generation, owned };
+    const metadata = encodeSubscription(this.topics, Buffer.from(JSON.stringify(claims)));
+    const joined = await this.#ask((broker) =>
+      broker.joinGroup({
+        groupId,
+        sessionTimeout: this.timeouts.sessionTimeoutMs,
+        rebalanceTimeout: this.timeouts.rebalanceTimeoutMs,
+        memberId: this.#memberId,
+        groupProtocols: [{ name: this.coPartitioned ? 'sticky-co-partitioned' : 'sticky', metadata }],
+      }),
+    );
+    const { generationId, memberId } = joined;
+    this.#memberId = memberId;
+    const groupAssignment = joined.leaderId === memberId ? await this.#assign(joined.members) : [];
+    const { memberAssignment } = await this.#ask((broker) => broker.syncGroup({ groupId, generationId, memberId, groupAssignment }));
+    this.#generation = generationId;
+    this.#lastGeneration = generationId;
+    return {
+      partitions: Object.entries(decodeAssignment(memberAssignment)).flatMap(([topic, own]) =>
+        own.map((partition) => ({ topic, partition })),
+      ),
+      consecutive: memberId === previous.memberId && generationId === previous.generation + 1,
+    };
+  }
+
+  async heartbeat(): Promise<void> {
+    const membership = { groupId: this.groupId, groupGenerationId: this.#generation, memberId: this.#memberId };
+    await this.#ask((broker) => broker.heartbeat(membership));
+  }
+
+  /** Fenced by the generation: the broker refuses what an earlier owner still wants to commit. */
+  async commit(offsets: readonly OffsetCommit[]): Promise<void> {
+    try {
+      await this.#commit(offsets, this.#memberId, this.#generation);
+    } catch (error) {
+      if (typeOf(error) !== 'OFFSET_METADATA_TOO_LARGE') throw error;
+      // Metadata only spares duplicates, the offset must get through.
+      await this.#commit(offsets.map(({ topic, partition, offset }) => ({ topic, partition, offset })), this.#memberId, this.#generation); // prettier-ignore
+    }
+  }
+
+  /** Accepted while the group has no members at all. */
+  commitForEmptyGroup(offsets: readonly OffsetCommit[]): Promise<void> {
+    return this.#commit(offsets, '', NO_GENERATION);
+  }
+
+  committed(topic: string, partitions: readonly number[]): Promise<ReadonlyMap<number, CommittedOffset>> {
+    return this.#ask((broker) => fetchCommitted(broker, this.groupId, topic, partitions));
+  }
+
+  get joined(): boolean {
+    return this.#generation !== NO_GENERATION;
+  }
+
+  /** The coordinator forgot this member; the next join is that of a new one. */
+  expelled(): void {
+    this.#memberId = '';
+    this.#generation = NO_GENERATION;
+  }
+
+  async leave(): Promise<void> {
+    const memberId = this.#memberId;
+    this.expelled();
+    if (memberId !== '') await this.#ask((broker) => broker.leaveGroup({ groupId: this.groupId, memberId }));
+  }
+
+  async #commit(offsets: readonly OffsetCommit[], memberId: string, groupGenerationId: number): Promise<void> {
+    const topics = byTopic(offsets, ({ partition, offset, metadata }) => ({
+      partition,
+      offset: String(offset),
+      metadata: metadata ?? null,
+    }));
+    await this.#ask((broker) => broker.offsetCommit({ groupId: this.groupId, groupGenerationId, memberId, topics }));
+  }
+
+  async #assign(members: readonly GroupMemberInfo[]): Promise<{ memberId: string; memberAssignment: Buffer }[]> {
+    const subscribers: Subscriber[] = members.map(({ memberId, memberMetadata }) => {
+      const { topics, userData } = decodeSubscription(memberMetadata);
+      return { memberId, topics, ...readClaims(userData) };
+    });
+    const partitions = new Map<string, number>();
+    for (const topic of new Set(subscribers.flatMap(({ topics }) => topics)))
+      partitions.set(topic, (await this.connection.leaders(topic)).length);
+    const assignment = assign(subscribers, { partitions, coPartitioned: this.coPartitioned });
+    return [...assignment].map(([memberId, own]) => ({
+      memberId,
+      memberAssignment: encodeAssignment(Object.fromEntries(byTopic(own, ({ partition }) => partition).map(({ topic, partitions: own }) => [topic, own]))), // prettier-ignore
+    }));
+  }
+
+  async #ask<T>(work: (broker: Broker) => Promise<T>): Promise<T> {
+    if (this.#broker?.isConnected() !== true) this.#broker = await this.connection.coordinator(this.groupId);
+    try {
+      const answer = await work(this.#broker);
+      this.connection.works();
+      return answer;
+    } catch (error) {
+      const type = typeOf(error);
+      if (type === undefined || type === 'NOT_COORDINATOR_FOR_GROUP' || type === 'GROUP_COORDINATOR_NOT_AVAILABLE') this.#broker = null;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,73 @@
+import { MessagingError } from '../errors.js';
+import { pause, within } from './waiting.js';
+import { isExpulsion, isRebalance, type GroupCoordinator } from './group-coordinator.js';
+
+export interface HeartRhythm {
+  readonly intervalMs: number;
+  readonly sessionTimeoutMs: number;
+}
+
+/**
+ * Beats from one join to the next. It outlives a coordinator that is away for a moment: a broker that restarts knows its members
+ * again, so nothing is rebalanced. Only when nothing was answered for a whole session may somebody else own the partitions.
+ */
+export class Heart {
+  /** Resolves when the group gathers anew. */
+  readonly rebalance: Promise<void>;
+  /** Rejects when the membership is over. */
+  readonly end: Promise<never>;
+  #gather!: () => void;
+  #fail!: (error: unknown) => void;
+  readonly #stopping = new AbortController();
+
+  constructor(
+    private readonly coordinator: GroupCoordinator,
+    private readonly rhythm: HeartRhythm,
+    private readonly missed: (error: unknown) => Promise<void>,
+  ) {
+    this.rebalance = new Promise((resolve) => (this.#gather = resolve));
+    this.end = new Promise((_, reject) => (this.#fail = reject));
+    this.end.catch(() => undefined);
+    void this.#beat();
+  }
+
+  stop(): void {
+    this.#stopping.abort();
+  }
+
+  /** Ends the membership from this side. */
+  fail(error: unknown): void {
+    this.#fail(error);
+  }
+
+  async #beat(): Promise<void> {
+    const { signal } = this.#stopping;
+    let answeredMs = Date.now();
+    for (;;) {
+      await pause(this.rhythm.intervalMs, signal);
+      if (signal.aborted) return;
+      try {
+        await this.#askWithin(answeredMs + this.rhythm.sessionTimeoutMs - Date.now());
+        answeredMs = Date.now();
+      } catch (error) {
+        if (signal.aborted) return;
+        if (isExpulsion(error)) return this.#fail(error);
+        if (isRebalance(error)) {
+          answeredMs = Date.now();
+          this.#gather();
+          continue;
+        }
+        if (Date.now() - answeredMs >= this.rhythm.sessionTimeoutMs) return this.#fail(error);
+        await this.missed(error);
+      }
+    }
+  }
+
+  async #askWithin(timeoutMs: number): Promise<void> {
+    const answered = await within(
+      this.coordinator.heartbeat().then(() => true),
+      Math.max(0, timeoutMs),
+    );
+    if (!answered) throw new MessagingError('session_expired', `no heartbeat was answered for ${this.rhythm.sessionTimeoutMs} ms`, true);
+  }
+}
