@@ -14,10 +14,10 @@ import { TaskRunner } from './task-runner.js';
 
 /** Handlers started before the event loop gets its turn, so that handlers that return at once do not keep sockets waiting. */
 const STARTS_PER_TURN = 256;
-/** A rejoin that ends without a new assignment is over once the member says that it is well for so many intervals (1 s). */
-const WELL_INTERVALS = 10;
-/** Kept of the drain time for the last commit. */
-const COMMIT_RESERVE_MS = 500;
+/** Beyond the drain time of the other members: a rejoin that no assignment ended is over then, if the member is well. */
+const REJOIN_MARGIN_MS = 1_000;
+/** Kept of the drain time for the last commit: a round trip or two, never most of a short drain. */
+const commitReserveMs = (drainTimeoutMs: number): number => Math.min(500, drainTimeoutMs / 4);
 
 /**
  * Runs the handlers of one consumer group side by side: order per key, a bulkhead per function, commits behind the lowest
@@ -45,8 +45,8 @@ export class ParallelConsumer {
   /** Calls that outlive the ownership of their partition, and how to abort them. */
   readonly #letGo = new Map<Task, () => void>();
   #commitUnderWay: Promise<void> = Promise.resolve();
-  #isRevoking = false;
-  #wellIntervals = 0;
+  /** Since when dispatch waits for an assignment; infinite while it does not. */
+  #revokedAtMs = Infinity;
   #stopping: Promise<void> | null = null;
   #duplicatesOfClosed = 0;
   #lastError: string | null = null;
@@ -175,13 +175,12 @@ export class ParallelConsumer {
   }
 
   async #revoking(): Promise<void> {
+    const { drainTimeoutMs, onRevoke } = this.options;
     this.#dispatch.close();
-    this.#isRevoking = true;
-    if (this.options.onRevoke === 'drain') await this.#idle(this.options.drainTimeoutMs - COMMIT_RESERVE_MS);
+    if (onRevoke === 'drain') await this.#idle(drainTimeoutMs - commitReserveMs(drainTimeoutMs));
     else this.#letGoOfRunning();
     await this.#commitAll();
-    this.#isRevoking = false;
-    this.#wellIntervals = 0;
+    this.#revokedAtMs = performance.now();
   }
 
   #lost(partitions: readonly TopicPartition[]): void {
@@ -249,6 +248,7 @@ export class ParallelConsumer {
 
   #resume(): void {
     if (this.#stopping !== null) return;
+    this.#revokedAtMs = Infinity;
     this.#dispatch.open();
     this.#wake();
   }
@@ -281,9 +281,8 @@ export class ParallelConsumer {
     this.#commit();
     this.#buffer.releaseRoomy();
     this.#scheduler.recheck();
-    if (!this.#dispatch.isOpen && !this.#isRevoking && this.#member?.healthy() === true && ++this.#wellIntervals >= WELL_INTERVALS) {
-      this.#resume();
-    }
+    const waitedMs = performance.now() - this.#revokedAtMs;
+    if (waitedMs > this.options.drainTimeoutMs + REJOIN_MARGIN_MS && this.#member?.healthy() === true) this.#resume();
     this.#start();
   }
 
@@ -322,7 +321,7 @@ export class ParallelConsumer {
       };
       this.#idleCheck();
     });
-    await Promise.race([idle, delay(Math.max(0, timeoutMs), undefined, { signal: timeout.signal })]);
+    await Promise.race([idle, delay(timeoutMs, undefined, { signal: timeout.signal })]);
     timeout.abort();
     this.#idleCheck = () => {};
   }

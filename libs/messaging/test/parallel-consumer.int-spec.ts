@@ -1,0 +1,427 @@
+/**
+ * Real: the whole consumer engine. Scripted: the log behind the port and the handlers, so that every interleaving is the test's.
+ */
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { eventually } from '@cf/testing';
+import { ParallelConsumer } from '../src/consumer/parallel-consumer.js';
+import type { LogRecord } from '../src/log.js';
+import type { GroupPolicy, ParallelConsumerOptions } from '../src/parallel-consumer-options.js';
+import { ScriptedHandler } from './scripted-handler.js';
+import { ScriptedLog, TOPIC } from './scripted-log.js';
+
+const broken = (retryable: boolean): Error => Object.assign(new Error('broken'), { retryable });
+/** Long enough for what must not happen to happen. */
+const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 50));
+
+const opened: ParallelConsumer[] = [];
+
+const consume = async (
+  log: ScriptedLog,
+  policy: Partial<GroupPolicy> & Pick<GroupPolicy, 'handle'>,
+  options: Partial<ParallelConsumerOptions> = {},
+): Promise<ParallelConsumer> => {
+  const consumer = new ParallelConsumer(
+    log.asMessageLog(),
+    {
+      group: 'group',
+      topics: [TOPIC],
+      maxInFlight: 16,
+      maxBufferedRecords: 1_000,
+      maxBufferedBytes: 10_000_000,
+      onRevoke: 'drain',
+      drainTimeoutMs: 700,
+      ...options,
+    },
+    { unprocessable: () => Promise.reject(new Error('not expected')), ...policy },
+  );
+  opened.push(consumer);
+  await consumer.start();
+  return consumer;
+};
+
+const byKey = ({ key }: LogRecord): string | null => key?.toString() ?? null;
+const byFunction = (limit: number) => (record: LogRecord) => ({ key: record.headers['function-id'] ?? '', limit });
+
+describe('parallel consumer', () => {
+  afterEach(async () => {
+    await Promise.all(opened.splice(0).map((consumer) => consumer.stop()));
+  });
+
+  it('runs records of one key one after the other and others meanwhile', async () => {
+    const log = new ScriptedLog();
+    const handler = new ScriptedHandler();
+    await consume(log, { handle: handler.handle, orderKey: byKey });
+    await log.assign(0, 1);
+    for (const key of ['a', 'a', 'b']) log.write(0, { key });
+    log.write(1, { key: 'a' });
+    await eventually(() => expect(handler.running).toEqual(['0:0', '0:2']));
+    handler.end('0:0');
+    await eventually(() => expect(handler.running).toEqual(['0:2', '0:1']));
+    handler.end('0:1');
+    await eventually(() => expect(handler.running).toEqual(['0:2', '1:0']));
+    handler.endAll();
+  });
+
+  it('commits behind a slow record while the others go on, and past it once it is done', async () => {
+    const log = new ScriptedLog();
+    const handler = new ScriptedHandler();
+    await consume(log, { handle: handler.handle });
+    await log.assign(0);
+    for (let i = 0; i < 6; i++) log.write(0);
+    await eventually(() => expect(handler.running).toHaveLength(6));
+    for (const name of ['0:0', '0:1', '0:3', '0:5']) handler.end(name);
+    await eventually(() => expect(log.committed(0)).toBe(2));
+    handler.end('0:4');
+    await settled();
+    expect(log.committed(0)).toBe(2);
+    handler.end('0:2');
+    await eventually(() => expect(log.committed(0)).toBe(6));
+    expect(log.commits.map(({ offset }) => offset)).toEqual(log.commits.map(({ offset }) => offset).sort((a, b) => a - b));
+  });
+
+  it('keeps a function within its limit and serves the others meanwhile', async () => {
+    const log = new ScriptedLog();
+    const handler = new ScriptedHandler();
+    await consume(log, { handle: handler.handle, bulkhead: byFunction(2) }, { maxInFlight: 4 });
+    await log.assign(0);
+    for (let i = 0; i < 20; i++) log.write(0, { headers: { 'function-id': 'hanging' } });
+    log.write(0, { headers: { 'function-id': 'quick' } });
+    await eventually(() => expect(handler.running).toEqual(['0:0', '0:20', '0:1']));
+    handler.end('0:20');
+    handler.end('0:0');
+    await eventually(() => expect(handler.running).toEqual(['0:1', '0:2']));
+    handler.endAll();
+  });
+
+  it('sees a limit that grew although nothing of that function ends', async () => {
+    const log = new ScriptedLog();
+    const handler = new ScriptedHandler();
+    let limit = 0;
+    await consume(log, { handle: handler.handle, bulkhead: () => ({ key: 'held', limit }) });
+    await log.assign(0);
+    log.write(0);
+    await settled();
+    expect(handler.running).toEqual([]);
+    limit = 1;
+    await eventually(() => expect(handler.running).toEqual(['0:0']));
+    handler.endAll();
+  });
+
+  it('never runs more than its limit at once', async () => {
+    const log = new ScriptedLog();
+    const handler = new ScriptedHandler();
+    await consume(log, { handle: handler.handle }, { maxInFlight: 3 });
+    await log.assign(0);
+    for (let i = 0; i < 30; i++) log.write(0);
+    await eventually(() => {
+      handler.endAll();
+      expect(handler.ended).toHaveLength(30);
+    });
+    expect(handler.runningMax).toBe(3);
+  });
+
+  it('tries a retryable failure in place until it succeeds, with its order key locked', async () => {
+    const log = new ScriptedLog();
+    const handler = new ScriptedHandler(true);
+    handler.byItself.set('0:0', (tries) => (tries <= 4 ? broken(true) : null));
+    await consume(log, { handle: handler.handle, orderKey: byKey });
+    await log.assign(0);
+    for (const key of ['a', 'a', 'b']) log.write(0, { key });
+    await eventually(() => expect(handler.ended).toEqual(['0:2', '0:0', '0:1']));
+    expect(handler.started.filter((name) => name === '0:0')).toHaveLength(5);
+    await eventually(() => expect(log.committed(0)).toBe(3));
+  });
+
+  it('hands a record over after three failures that are not retryable, until that is acknowledged, and goes on', async () => {
+    const log = new ScriptedLog();
+    const handler = new ScriptedHandler(true);
+    handler.byItself.set('0:0', () => broken(false));
+    let refusals = 2;
+    const buried: number[] = [];
+    const unprocessable = async ({ offset }: LogRecord): Promise<void> => {
+      if (refusals-- > 0) throw broken(false);
+      buried.push(offset);
+    };
+    await consume(log, { handle: handler.handle, unprocessable, orderKey: byKey });
+    await log.assign(0);
+    for (const key of ['a', 'a']) log.write(0, { key });
+    await eventually(() => expect(handler.ended).toEqual(['0:1']));
+    expect(handler.started).toEqual(['0:0', '0:0', '0:0', '0:1']);
+    expect(buried).toEqual([0]);
+    await eventually(() => expect(log.committed(0)).toBe(2));
+  });
+
+  it('hands a record whose keys cannot be read to its handler', async () => {
+    const log = new ScriptedLog();
+    const handler = new ScriptedHandler(true);
+    const unreadable = (): never => {
+      throw new TypeError('no such header');
+    };
+    await consume(log, { handle: handler.handle, orderKey: unreadable, bulkhead: unreadable });
+    await log.assign(0);
+    log.write(0);
+    await eventually(() => expect(log.committed(0)).toBe(1));
+    expect(handler.ended).toEqual(['0:0']);
+  });
+
+  it('drains at a revoke: starts nothing more, waits for what runs, commits it', async () => {
+    const log = new ScriptedLog();
+    const handler = new ScriptedHandler();
+    await consume(log, { handle: handler.handle }, { maxInFlight: 2 });
+    await log.assign(0);
+    for (let i = 0; i < 4; i++) log.write(0);
+    await eventually(() => expect(handler.running).toEqual(['0:0', '0:1']));
+    const revoked = log.revoke();
+    handler.endAll();
+    await revoked;
+    expect(handler.started).toEqual(['0:0', '0:1']);
+    expect(log.committed(0)).toBe(2);
+    log.lose(0);
+    await log.assign();
+    await settled();
+    expect(handler.started).toEqual(['0:0', '0:1']);
+  });
+
+  it('gives a partition away after the drain time, aborts its calls and ignores what still ends', async () => {
+    const log = new ScriptedLog();
+    const handler = new ScriptedHandler();
+    const consumer = await consume(log, { handle: handler.handle });
+    await log.assign(0);
+    for (let i = 0; i < 2; i++) log.write(0);
+    await eventually(() => expect(handler.running).toHaveLength(2));
+    const signal = handler.signalOf('0:0');
+    handler.end('0:1');
+    await log.revoke();
+    expect(log.committed(0)).toBe(0);
+    expect(signal.aborted).toBe(false);
+    log.lose(0);
+    expect(signal.aborted).toBe(true);
+    const commits = log.commits.length;
+    handler.end('0:0');
+    await settled();
+    expect(log.commits).toHaveLength(commits);
+    expect(consumer.stats()).toMatchObject({ inFlight: 0, queued: 0, records: 0 });
+  });
+
+  it('does not repeat for the next owner what was completed above a call that was still running', async () => {
+    const log = new ScriptedLog();
+    const first = new ScriptedHandler();
+    await consume(log, { handle: first.handle });
+    await log.assign(0);
+    for (let i = 0; i < 5; i++) log.write(0);
+    await eventually(() => expect(first.running).toHaveLength(5));
+    for (const name of ['0:0', '0:2', '0:4']) first.end(name);
+    await log.revoke();
+    log.crash();
+    const second = new ScriptedHandler(true);
+    const consumer = await consume(log, { handle: second.handle });
+    await log.assign(0);
+    await eventually(() => expect(log.committed(0)).toBe(5));
+    expect(second.started).toEqual(['0:1', '0:3']);
+    expect(consumer.stats().duplicatesDropped).toBe(2);
+  });
+
+  it('repeats after a crash what was not committed and nothing else', async () => {
+    const log = new ScriptedLog();
+    const first = new ScriptedHandler();
+    await consume(log, { handle: first.handle });
+    await log.assign(0);
+    for (let i = 0; i < 4; i++) log.write(0);
+    await eventually(() => expect(first.running).toHaveLength(4));
+    first.end('0:0');
+    first.end('0:1');
+    await eventually(() => expect(log.committed(0)).toBe(2));
+    log.commitError = new Error('coordinator is away');
+    first.end('0:2');
+    await settled();
+    log.crash();
+    log.commitError = null;
+    const second = new ScriptedHandler(true);
+    await consume(log, { handle: second.handle });
+    await log.assign(0);
+    await eventually(() => expect(log.committed(0)).toBe(4));
+    expect(second.started).toEqual(['0:2', '0:3']);
+  });
+
+  it('commits running calls as done at a revoke when they must not be repeated, and lets them finish', async () => {
+    const log = new ScriptedLog();
+    const handler = new ScriptedHandler();
+    await consume(log, { handle: handler.handle }, { onRevoke: 'complete-running', maxInFlight: 2 });
+    await log.assign(0);
+    for (let i = 0; i < 4; i++) log.write(0);
+    await eventually(() => expect(handler.running).toEqual(['0:0', '0:1']));
+    const signal = handler.signalOf('0:0');
+    await log.revoke();
+    expect(log.committed(0)).toBe(2);
+    log.lose(0);
+    expect(signal.aborted).toBe(false);
+    handler.end('0:0');
+    handler.end('0:1', broken(true));
+    await eventually(() => expect(handler.running).toEqual(['0:1']));
+    handler.end('0:1');
+    await eventually(() => expect(handler.ended).toEqual(['0:0', '0:1']));
+    expect(log.committed(0)).toBe(2);
+  });
+
+  it('keeps the running calls of a partition that stays over a rebalance and drops what is delivered again', async () => {
+    const log = new ScriptedLog();
+    const handler = new ScriptedHandler();
+    const consumer = await consume(log, { handle: handler.handle });
+    await log.assign(0, 1);
+    for (let i = 0; i < 3; i++) log.write(0);
+    log.write(1);
+    await eventually(() => expect(handler.running).toHaveLength(4));
+    handler.end('0:1');
+    await log.revoke();
+    log.lose(1);
+    await log.assign(2);
+    log.refetch(0);
+    log.write(0);
+    await eventually(() => expect(handler.started).toEqual(['0:0', '0:1', '0:2', '1:0', '0:3']));
+    expect(handler.signalOf('0:0').aborted).toBe(false);
+    expect(consumer.stats()).toMatchObject({ inFlight: 4, duplicatesDropped: 3, assignedPartitions: 2 });
+    handler.endAll();
+    await eventually(() => expect(log.committed(0)).toBe(4));
+  });
+
+  it('starts a record again that it lost and got back, after its first call has ended where the order demands it', async () => {
+    const log = new ScriptedLog();
+    const handler = new ScriptedHandler();
+    await consume(log, { handle: handler.handle, orderKey: byKey });
+    await log.assign(0);
+    log.write(0, { key: 'a' });
+    await eventually(() => expect(handler.running).toEqual(['0:0']));
+    log.lose(0);
+    await log.assign(0);
+    await settled();
+    expect(handler.started).toEqual(['0:0']);
+    handler.end('0:0');
+    await eventually(() => expect(handler.started).toEqual(['0:0', '0:0']));
+    handler.end('0:0');
+    await eventually(() => expect(log.committed(0)).toBe(1));
+  });
+
+  it('prepares for new partitions before their first record, however often that fails', async () => {
+    const log = new ScriptedLog();
+    const handler = new ScriptedHandler(true);
+    const seen: number[] = [];
+    let failures = 2;
+    const assigned = async (): Promise<void> => {
+      seen.push(handler.started.length);
+      if (failures-- > 0) throw broken(true);
+    };
+    await consume(log, { handle: handler.handle, assigned });
+    log.write(0);
+    await log.assign(0);
+    await eventually(() => expect(handler.ended).toEqual(['0:0']));
+    expect(seen).toEqual([0, 0, 0]);
+  });
+
+  it('drains at a stop, commits, leaves, and starts nothing more', async () => {
+    const log = new ScriptedLog();
+    const handler = new ScriptedHandler();
+    const consumer = await consume(log, { handle: handler.handle }, { maxInFlight: 1 });
+    await log.assign(0);
+    for (let i = 0; i < 2; i++) log.write(0);
+    await eventually(() => expect(handler.running).toEqual(['0:0']));
+    const stopped = consumer.stop();
+    await settled();
+    expect(log.left).toBe(false);
+    handler.end('0:0');
+    await stopped;
+    expect(log.left).toBe(true);
+    expect(log.committed(0)).toBe(1);
+    expect(handler.started).toEqual(['0:0']);
+  });
+
+  it('aborts at a stop what does not end within the drain time', async () => {
+    const log = new ScriptedLog();
+    const handler = new ScriptedHandler();
+    const consumer = await consume(log, { handle: handler.handle });
+    await log.assign(0);
+    log.write(0);
+    await eventually(() => expect(handler.running).toEqual(['0:0']));
+    const signal = handler.signalOf('0:0');
+    await consumer.stop();
+    expect(signal.aborted).toBe(true);
+    expect(log.committed(0)).toBe(0);
+  });
+
+  it('waits at a stop for calls that it committed as done', async () => {
+    const log = new ScriptedLog();
+    const handler = new ScriptedHandler();
+    const consumer = await consume(log, { handle: handler.handle }, { onRevoke: 'complete-running' });
+    await log.assign(0);
+    log.write(0);
+    await eventually(() => expect(handler.running).toEqual(['0:0']));
+    let stopped = false;
+    const stopping = consumer.stop().then(() => (stopped = true));
+    await eventually(() => expect(log.left).toBe(true));
+    expect([stopped, log.committed(0), handler.signalOf('0:0').aborted]).toEqual([false, 1, false]);
+    handler.end('0:0');
+    await stopping;
+    expect(handler.ended).toEqual(['0:0']);
+  });
+
+  it('holds the partition that fills the buffer, not the others, and fetches again when there is room', async () => {
+    const log = new ScriptedLog();
+    const handler = new ScriptedHandler();
+    const consumer = await consume(log, { handle: handler.handle }, { maxBufferedRecords: 40, maxInFlight: 4 });
+    await log.assign(0, 1);
+    for (let i = 0; i < 100; i++) log.write(0);
+    expect([...log.paused]).toEqual([0]);
+    expect(consumer.stats()).toMatchObject({ records: 30, heldPartitions: 1 });
+    log.write(1);
+    await eventually(() => {
+      handler.endAll();
+      expect(handler.ended).toHaveLength(101);
+    });
+    expect(log.paused.size).toBe(0);
+    await eventually(() => expect([log.committed(0), log.committed(1)]).toEqual([100, 1]));
+  });
+
+  it('holds a partition by its bytes too', async () => {
+    const log = new ScriptedLog();
+    const handler = new ScriptedHandler();
+    await consume(log, { handle: handler.handle }, { maxBufferedBytes: 1_000_000 });
+    await log.assign(0);
+    for (let i = 0; i < 20; i++) log.write(0, { bytes: 100_000 });
+    expect([...log.paused]).toEqual([0]);
+    await eventually(() => {
+      handler.endAll();
+      expect(handler.ended).toHaveLength(20);
+    });
+  });
+
+  it('commits the latest state after the coordinator was away', async () => {
+    const log = new ScriptedLog();
+    const handler = new ScriptedHandler(true);
+    await consume(log, { handle: handler.handle });
+    await log.assign(0);
+    log.commitError = new Error('coordinator is away');
+    for (let i = 0; i < 3; i++) log.write(0);
+    await eventually(() => expect(handler.ended).toHaveLength(3));
+    await settled();
+    log.commitError = null;
+    await eventually(() => expect(log.committed(0)).toBe(3));
+    expect(log.commits).toHaveLength(1);
+  });
+
+  it('lets sockets have their turn between handlers that return at once', async () => {
+    const log = new ScriptedLog();
+    const handler = new ScriptedHandler(true);
+    await consume(log, { handle: handler.handle }, { maxBufferedRecords: 100_000 });
+    await log.assign(0);
+    let turns = 0;
+    const count = (): void => {
+      if (handler.ended.length < 5_000) {
+        turns++;
+        setImmediate(count);
+      }
+    };
+    setImmediate(count);
+    for (let i = 0; i < 5_000; i++) log.write(0);
+    await eventually(() => expect(handler.ended).toHaveLength(5_000));
+    expect(turns).toBeGreaterThan(10);
+  });
+});

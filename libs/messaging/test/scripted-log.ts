@@ -1,0 +1,129 @@
+import type {
+  AssignedPartition,
+  GroupListener,
+  GroupMember,
+  GroupOptions,
+  LogRecord,
+  MessageLog,
+  OffsetCommit,
+  TopicPartition,
+} from '../src/log.js';
+
+export const TOPIC = 'work';
+
+export interface Written {
+  readonly key?: string;
+  readonly headers?: Record<string, string>;
+  readonly bytes?: number;
+}
+
+/**
+ * One topic and one member at a time, moved by hand: what is written is delivered at once to whoever owns the partition, ownership
+ * changes when the test says so, and a crash forgets the member without a word to it.
+ */
+export class ScriptedLog {
+  readonly commits: OffsetCommit[] = [];
+  readonly paused = new Set<number>();
+  commitError: Error | null = null;
+  left = false;
+  private readonly records = new Map<number, LogRecord[]>();
+  private readonly positions = new Map<number, number>();
+  private readonly owned = new Set<number>();
+  private listener: GroupListener | null = null;
+
+  asMessageLog(): MessageLog {
+    return { join: (options: GroupOptions) => Promise.resolve(this.join(options)) } as unknown as MessageLog;
+  }
+
+  write(partition: number, written: Written = {}): number {
+    const records = this.records.get(partition) ?? [];
+    const offset = (records.at(-1)?.offset ?? -1) + 1;
+    const { key = null, headers = {}, bytes = 1 } = written;
+    records.push({
+      topic: TOPIC,
+      partition,
+      offset,
+      key: key === null ? null : Buffer.from(key),
+      value: Buffer.alloc(bytes),
+      headers,
+      timestampMs: 0,
+    });
+    this.records.set(partition, records);
+    this.deliver(partition);
+    return offset;
+  }
+
+  committed(partition: number): number | null {
+    return this.commits.findLast((commit) => commit.partition === partition)?.offset ?? null;
+  }
+
+  async assign(...partitions: number[]): Promise<void> {
+    const assigned = partitions.map((partition): AssignedPartition => {
+      const commit = this.commits.findLast((each) => each.partition === partition);
+      return { topic: TOPIC, partition, committedOffset: commit?.offset ?? null, metadata: commit?.metadata ?? '' };
+    });
+    for (const { partition, committedOffset } of assigned) {
+      this.owned.add(partition);
+      this.positions.set(partition, committedOffset ?? 0);
+    }
+    await this.listener?.assigned(assigned);
+    for (const partition of this.owned) this.deliver(partition);
+  }
+
+  async revoke(): Promise<void> {
+    await this.listener?.revoking();
+  }
+
+  lose(...partitions: number[]): void {
+    for (const partition of partitions) this.owned.delete(partition);
+    this.listener?.lost(partitions.map((partition) => ({ topic: TOPIC, partition })));
+  }
+
+  /** What a rejoin does with kafkajs: kept partitions are fetched again from the committed offset. */
+  refetch(partition: number): void {
+    this.positions.set(partition, this.committed(partition) ?? 0);
+    this.deliver(partition);
+  }
+
+  crash(): void {
+    this.listener = null;
+    this.owned.clear();
+  }
+
+  private deliver(partition: number): void {
+    if (this.paused.has(partition) || !this.owned.has(partition)) return;
+    const position = this.positions.get(partition) ?? 0;
+    const due = (this.records.get(partition) ?? []).filter(({ offset }) => offset >= position);
+    if (due.length === 0) return;
+    this.positions.set(partition, (due.at(-1)?.offset ?? 0) + 1);
+    this.listener?.records(TOPIC, partition, due);
+  }
+
+  private join({ listener }: GroupOptions): GroupMember {
+    this.listener = listener;
+    const mine = (): boolean => this.listener === listener;
+    return {
+      assignment: () => [...this.owned].map((partition): TopicPartition => ({ topic: TOPIC, partition })),
+      commit: async (offsets) => {
+        await Promise.resolve();
+        if (this.commitError !== null) throw this.commitError;
+        if (mine()) this.commits.push(...offsets.filter(({ partition }) => this.owned.has(partition)));
+      },
+      pause: (partitions) => partitions.forEach(({ partition }) => this.paused.add(partition)),
+      resume: (partitions) =>
+        partitions.forEach(({ partition }) => {
+          this.paused.delete(partition);
+          this.deliver(partition);
+        }),
+      healthy: mine,
+      leave: async () => {
+        if (!mine()) return;
+        await listener.revoking();
+        const gone = [...this.owned];
+        this.owned.clear();
+        listener.lost(gone.map((partition) => ({ topic: TOPIC, partition })));
+        this.left = true;
+      },
+    };
+  }
+}
