@@ -1,8 +1,4 @@
-import { Inject } from '@nestjs/common';
-import { deadLetters } from '@cf/contract';
-import { ConsumerGroup, type ConsumerGroupHooks, type LogRecord, type UnreadableMessage } from '@cf/messaging';
-import { LOGGER, Metrics } from '@cf/service-kit';
-import type { Logger } from 'pino';
+import { ConsumerGroup, type ConsumerGroupHooks } from '@cf/messaging';
 
 export const EXECUTIONS_GROUP = 'executions';
 
@@ -20,31 +16,4 @@ export class ExecutionsGroup implements ConsumerGroupHooks {
     onRevoke: 'drain',
     onOffsetOutOfRange: 'earliest',
   } as const;
-  private readonly unstored;
-
-  constructor(
-    @Inject(LOGGER) private readonly logger: Logger,
-    metrics: Metrics,
-  ) {
-    this.unstored = metrics.counter(
-      'cf_executions_dead_letters_lost_total',
-      'Dead letters that could not be stored; they stay in their topic for its retention',
-    );
-  }
-
-  async unreadable(record: LogRecord, error: UnreadableMessage): Promise<boolean> {
-    return this.endsHere(record, error);
-  }
-
-  async failed(record: LogRecord, error: unknown): Promise<boolean> {
-    return this.endsHere(record, error);
-  }
-
-  /** A dead letter never makes another one: that would go round for ever. */
-  private endsHere(record: LogRecord, error: unknown): boolean {
-    if (record.topic !== deadLetters.name) return false;
-    this.unstored.inc();
-    this.logger.error({ err: error, partition: record.partition, offset: record.offset }, 'a dead letter cannot be stored');
-    return true;
-  }
 }

@@ -1,0 +1,158 @@
+import { createHash, randomUUID } from 'node:crypto';
+import {
+  flows,
+  type InvocationRequest,
+  invocationRequest,
+  type MessageOf,
+  registryChanges,
+  registryTriggers,
+  type Scope,
+  type Topic,
+  triggerInvocationRequests,
+  triggerInvocationResults,
+} from '@cf/contract';
+import { EmbeddedLog, MessagePublisher } from '@cf/messaging';
+import { createLogger, readPlatform, runApplication, type RunningApplication } from '@cf/service-kit';
+import { createTestDatabase, type TestDatabase } from '@cf/testing';
+import pg from 'pg';
+import { ExecutionsModule } from '../src/index.js';
+
+/** Two, so that nothing works by the order of one partition. */
+const PARTITIONS = 2;
+const OPERATOR_TOKEN = 'operator-token-of-this-test';
+
+export interface Answer {
+  readonly status: number;
+  // The shape of an answer is what the specs are about.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  readonly body: any;
+}
+
+/** The service `executions` with a real Postgres and a log in memory; specs speak to it through topics and HTTP. */
+export class RunningExecutions {
+  readonly sent: InvocationRequest[] = [];
+  readonly sql: pg.Pool;
+  private readonly publisher: MessagePublisher;
+  private readonly services: RunningApplication[] = [];
+
+  private constructor(
+    readonly database: TestDatabase,
+    readonly log: EmbeddedLog,
+  ) {
+    this.publisher = new MessagePublisher(log.createPublisher('test', 'trigger'));
+    this.sql = new pg.Pool({ connectionString: database.url, max: 2 });
+    this.sql.on('error', () => undefined);
+    log.read({
+      topic: triggerInvocationRequests.name,
+      from: 'beginning',
+      onRecords: (_partition, records) => {
+        for (const { value } of records) this.sent.push(invocationRequest.parse(JSON.parse(String(value))));
+      },
+    });
+  }
+
+  static async create(settings: Readonly<Record<string, string>> = {}): Promise<RunningExecutions> {
+    Object.assign(process.env, { EXECUTIONS_CLAIM_EVERY_MS: '20', EXECUTIONS_CLAIM_LEASE_MS: '2000' }, settings);
+    const log = EmbeddedLog.inMemory();
+    await log.start();
+    await log.ensureTopics(
+      flows.map(({ topic }) => ({
+        name: topic.name,
+        partitions: topic.partitions === 'one' ? 1 : PARTITIONS,
+        cleanup: topic.cleanup,
+        retentionMs: topic.retentionMs,
+        messageBytesMax: topic.messageBytesMax,
+      })),
+    );
+    return new RunningExecutions(await createTestDatabase(), log);
+  }
+
+  static async start(settings?: Readonly<Record<string, string>>): Promise<RunningExecutions> {
+    const executions = await RunningExecutions.create(settings);
+    await executions.startService();
+    return executions;
+  }
+
+  /** May be called again for one more process of the service. */
+  async startService(): Promise<void> {
+    const platform = readPlatform(
+      { port: 0, needs: 'nothing' },
+      { NODE_ENV: 'test', DATABASE_URL: this.database.url, OPERATOR_TOKEN, LOG_LEVEL: 'fatal' },
+    );
+    this.services.push(await runApplication([ExecutionsModule], platform, this.log, createLogger('executions', 'fatal')));
+  }
+
+  async stopServices(): Promise<void> {
+    await Promise.all(this.services.splice(0).map((service) => service.stop()));
+  }
+
+  async stop(): Promise<void> {
+    await this.stopServices();
+    await this.log.close();
+    await this.sql.end();
+    await this.database.drop();
+  }
+
+  publish<T extends Topic>(topic: T, ...messages: MessageOf<T>[]): Promise<unknown> {
+    return Promise.all(messages.map((message) => this.publisher.publish(topic, message)));
+  }
+
+  async addOrganization(orgId: string = randomUUID()): Promise<string> {
+    const resource = { id: orgId, name: 'Test', cloudFunctionsEnabled: true };
+    await this.publish(registryChanges, { type: 'organization', id: orgId, version: 1, deleted: false, resource });
+    return orgId;
+  }
+
+  async addToken(orgId: string, scopes: Scope[]): Promise<string> {
+    const token = randomUUID();
+    const id = randomUUID();
+    const hash = createHash('sha256').update(token).digest('hex');
+    const resource = { id, orgId, name: 'Test', hash, scopes, expiresAt: null };
+    await this.publish(registryChanges, { type: 'access-token', id, version: 1, deleted: false, resource });
+    return token;
+  }
+
+  private versions = 0;
+
+  async setTrigger(orgId: string, id: string, enabled = true): Promise<void> {
+    const resource = { ...registryTriggers.example.resource!, id, orgId, enabled };
+    await this.publish(registryTriggers, { type: 'trigger', id, version: ++this.versions, deleted: false, resource });
+  }
+
+  async deleteTrigger(id: string): Promise<void> {
+    await this.publish(registryTriggers, { type: 'trigger', id, version: ++this.versions, deleted: true, resource: null });
+  }
+
+  /** Resolves when everything that was published so far is recorded. */
+  async recorded(topics: readonly Topic[] = [triggerInvocationResults]): Promise<boolean> {
+    const states = await Promise.all(
+      topics.map(async ({ name }) => {
+        const ends = await this.log.endOffsets(name);
+        const committed = await this.log.committedOffsets('executions', name);
+        return ends.every((end, partition) => (committed[partition] ?? 0) >= end);
+      }),
+    );
+    return states.every((caughtUp) => caughtUp);
+  }
+
+  async request(method: 'GET' | 'POST', path: string, options: { token?: string; body?: unknown } = {}): Promise<Answer> {
+    const answer = await fetch(`${this.services[0]!.address}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${options.token ?? OPERATOR_TOKEN}`,
+        ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+    });
+    const text = await answer.text();
+    return { status: answer.status, body: text === '' ? null : JSON.parse(text) };
+  }
+
+  get(path: string, token?: string): Promise<Answer> {
+    return this.request('GET', path, token === undefined ? {} : { token });
+  }
+
+  sentOf(invocationId: string): InvocationRequest[] {
+    return this.sent.filter((request) => request.invocationId === invocationId);
+  }
+}
