@@ -22,18 +22,22 @@ const TEST_TIMEOUT_MS = 90_000;
 /** Holds an adapter to the text of the port (`libs/messaging/src/log.ts`). */
 export const describeMessageLog = (name: string, create: () => Promise<LogUnderTest>): void => {
   describe(name, () => {
-    let underTest: LogUnderTest;
+    let underTest: LogUnderTest | undefined;
     beforeAll(async () => {
       underTest = await create();
     }, TEST_TIMEOUT_MS);
-    afterAll(() => underTest.dispose(), TEST_TIMEOUT_MS);
+    afterAll(() => underTest?.dispose(), TEST_TIMEOUT_MS);
 
+    const created = (): LogUnderTest => {
+      if (underTest === undefined) throw new Error('the log could not be created');
+      return underTest;
+    };
     const fixture: LogFixture = {
-      log: () => underTest.log(),
-      reopened: () => underTest.reopened(),
+      log: () => created().log(),
+      reopened: () => created().reopened(),
       topic: async (spec) => {
         const topic = `conformance-${randomUUID()}`;
-        const log = await underTest.log();
+        const log = await created().log();
         await log.ensureTopics([
           { name: topic, partitions: 1, cleanup: 'delete', retentionMs: null, messageBytesMax: 1024 * 1024, ...spec },
         ]);

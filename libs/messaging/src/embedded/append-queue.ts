@@ -10,6 +10,7 @@ export interface PendingRecord {
   readonly priority: Priority;
   readonly record: Omit<LogRecord, 'offset' | 'timestampMs'>;
   readonly giveUpAtMs: number;
+  readonly isSettled: () => boolean;
   readonly resolve: () => void;
   readonly reject: (error: PublishError) => void;
 }

@@ -19,6 +19,8 @@ const EXPIRY_CHECK_MS = 500;
 export class Appender {
   private readonly queue: AppendQueue;
   private inFlight: readonly PendingRecord[] = [];
+  private unsettled = 0;
+  private readonly whenSettled: (() => void)[] = [];
   private run: Promise<void> | null = null;
   private recordsMax: number;
   private fencedBecause: string | null = null;
@@ -38,7 +40,7 @@ export class Appender {
   }
 
   get waiting(): number {
-    return this.queue.length + this.inFlight.length;
+    return this.unsettled;
   }
 
   open(lastTimestampMs: number): void {
@@ -50,9 +52,24 @@ export class Appender {
   }
 
   append(priority: Priority, record: PendingRecord['record']): Promise<void> {
+    if (this.fencedBecause !== null) return Promise.reject(new PublishError('fenced', this.fencedBecause, true));
     return new Promise((resolve, reject) => {
-      if (this.fencedBecause !== null) return reject(new PublishError('fenced', this.fencedBecause, true));
-      this.queue.push({ priority, record, giveUpAtMs: Date.now() + this.bounds.publishTimeoutMs, resolve, reject });
+      this.unsettled++;
+      let settled = false;
+      const settle = (): void => {
+        if (settled) return;
+        settled = true;
+        this.unsettled--;
+        if (this.unsettled === 0) for (const wake of this.whenSettled) wake();
+      };
+      this.queue.push({
+        priority,
+        record,
+        giveUpAtMs: Date.now() + this.bounds.publishTimeoutMs,
+        isSettled: () => settled,
+        resolve: () => (settle(), resolve()),
+        reject: (error) => (settle(), reject(error)),
+      });
       this.run ??= this.drain().finally(() => (this.run = null));
     });
   }
@@ -63,9 +80,9 @@ export class Appender {
     this.expire(Infinity);
   }
 
-  /** Waits for what was given to it. */
+  /** Waits until every record given to it is appended or given up. */
   async close(): Promise<void> {
-    while (this.run !== null) await this.run;
+    if (this.unsettled > 0) await new Promise<void>((resolve) => this.whenSettled.push(resolve));
     clearInterval(this.expiry);
   }
 
@@ -75,16 +92,18 @@ export class Appender {
     for (let batch = this.queue.take(this.recordsMax); batch.length > 0; batch = this.queue.take(this.recordsMax)) {
       this.inFlight = batch;
       const records = this.place(batch);
-      try {
-        await this.storage.append(records);
+      const error = await this.storage.append(records).then(
+        () => null,
+        (refusal: unknown) => ({ refusal }),
+      );
+      this.inFlight = [];
+      if (error === null) {
         this.recordsMax = this.bounds.batchRecordsMax;
         this.trouble = null;
         this.view.appended(records);
         for (const pending of batch) pending.resolve();
-      } catch (error) {
-        await this.refused(batch, error);
-      } finally {
-        this.inFlight = [];
+      } else {
+        await this.refused(batch, error.refusal);
       }
     }
   }
@@ -114,7 +133,7 @@ export class Appender {
       for (const pending of batch) pending.reject(new PublishError('fenced', this.fencedBecause, true));
       return;
     }
-    this.queue.putBack(batch);
+    this.queue.putBack(batch.filter((pending) => !pending.isSettled()));
     if (atFault) this.recordsMax = Math.floor(batch.length / 2);
     else await delay(RETRY_DELAY_MS);
   }

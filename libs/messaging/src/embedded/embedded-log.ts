@@ -19,6 +19,8 @@ import { EmbeddedPublisher } from './embedded-publisher.js';
 import type { LogStorage, Ownership } from './log-storage.js';
 import { LogView } from './log-view.js';
 import { MemoryStorage } from './memory-storage.js';
+import type { PostgresStorageOptions } from './postgres/postgres-storage.js';
+import { PostgresStorage } from './postgres/postgres-storage.js';
 import { readBack } from './read-back.js';
 import { decideTrim } from './retention.js';
 import { TopicReader } from './topic-reader.js';
@@ -77,6 +79,11 @@ export class EmbeddedLog implements MessageLog {
     return new EmbeddedLog(new MemoryStorage(), options);
   }
 
+  /** A log in schema `embedded_log` of this database. `start` rejects when another process owns it. */
+  static onPostgres(options: PostgresStorageOptions & EmbeddedLogOptions): EmbeddedLog {
+    return new EmbeddedLog(new PostgresStorage(options), options);
+  }
+
   async start(): Promise<void> {
     const stored = await this.storage.open({ onOwnership: (ownership, reason) => this.ownershipChanged(ownership, reason) });
     this.view.load(stored);
@@ -127,7 +134,7 @@ export class EmbeddedLog implements MessageLog {
   status(): LogStatus {
     if (this.ownership !== 'owned') return { ok: false, detail: this.ownershipReason };
     const { trouble, waiting } = this.appender;
-    if (trouble !== null) return { ok: false, detail: `records are not accepted: ${trouble}` };
+    if (trouble !== null && waiting > 0) return { ok: false, detail: `records are not accepted: ${trouble}` };
     return { ok: true, detail: `${this.ownershipReason}; ${this.view.specs().length} topics, ${waiting} records wait to be appended` };
   }
 

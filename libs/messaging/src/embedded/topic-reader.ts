@@ -24,9 +24,11 @@ export class TopicReader implements LogReader {
         options.onRecords(log.partition, records);
         this.wakeWaiters();
       };
-      const failed = (error: unknown): never => {
-        throw error;
-      };
+      // Nobody is told of a reader's own error, so it must not pass unseen.
+      const failed = (error: unknown): void =>
+        queueMicrotask(() => {
+          throw error;
+        });
       return new PartitionFeed(view, log, options.from === 'beginning' ? 0 : log.endOffset, { deliver, failed });
     });
     setImmediate(() => this.feeds.forEach((feed) => feed.pump()));
