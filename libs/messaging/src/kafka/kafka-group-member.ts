@@ -106,7 +106,8 @@ export class KafkaGroupMember implements GroupMember {
     this.#leaving.abort();
     await within(this.#running, this.options.drainTimeoutMs + LEAVE_MARGIN_MS);
     this.#heart?.stop();
-    this.#owned.clear();
+    this.#heart = null;
+    this.#lose(this.assignment());
     await Promise.all([this.connection.close(), this.#loop.close()]);
   }
 
@@ -148,7 +149,7 @@ export class KafkaGroupMember implements GroupMember {
     const added = assigned.filter((own) => !this.#owned.has(keyOf(own)));
     for (const own of added) this.#owned.set(keyOf(own), own);
     this.#loop.proceed();
-    if (added.length > 0) void this.#begin(added, this.#heart);
+    void this.#begin(added, this.#heart);
   }
 
   /** Until the group gathers anew or this member leaves; rejects when the membership is over. */
@@ -190,13 +191,12 @@ export class KafkaGroupMember implements GroupMember {
     if (partitions.length > 0) this.options.listener.lost(partitions);
   }
 
-  /** The listener gets ready for the partitions, then they are read. Meanwhile those that were kept go on. */
+  /** The listener gets ready for the partitions, then they are read; without any it learns that the join is over. Those that were kept go on. */
   async #begin(partitions: readonly TopicPartition[], heart: Heart): Promise<void> {
     const stillOwned = (own: TopicPartition): boolean =>
       partitions.some((each) => keyOf(each) === keyOf(own) && this.#owned.get(keyOf(own)) === each);
     try {
       const beginnings = (await this.#beginnings(partitions, stillOwned)).filter(stillOwned);
-      if (beginnings.length === 0) return;
       await this.options.listener.assigned(
         beginnings.map(({ topic, partition, committedOffset, metadata }) => ({ topic, partition, committedOffset, metadata })),
       );
@@ -204,7 +204,7 @@ export class KafkaGroupMember implements GroupMember {
       this.#loop.add(begun.map(({ topic, partition, startOffset }) => ({ topic, partition, nextOffset: startOffset })));
       for (const own of begun) if (this.#paused.has(keyOf(own))) this.#loop.pause(own.topic, own.partition);
     } catch (error) {
-      if (partitions.some(stillOwned)) heart.fail(error);
+      if (partitions.length === 0 || partitions.some(stillOwned)) heart.fail(error);
     }
   }
 
