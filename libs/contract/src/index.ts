@@ -11,6 +11,7 @@ export * from './invocation-result.js';
 export * from './limits.js';
 export * from './message-headers.js';
 export * from './registry-change.js';
+export * from './step-deadline.js';
 export * from './step-request.js';
 export * from './step-result.js';
 export * from './timestamp.js';
