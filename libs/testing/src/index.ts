@@ -4,3 +4,5 @@ export * from './test-kafka.js';
 export * from './message-log.conformance.js';
 export * from './recording-member.js';
 export * from './customer-endpoint.js';
+export * from './test-certificate.js';
+export * from './test-service.js';
