@@ -20,6 +20,7 @@ import {
   FUNCTION_TIMEOUT_MS,
   sameId,
   STEP_DEADLINE_MAX_MS,
+  stepDeadlineMs,
   type InvocationRequest,
   type InvocationResult,
   type StepRequest,
@@ -29,7 +30,6 @@ import { MessagingError } from '@cf/messaging';
 import { decideFailedResult, decideResult, type StepFailure, type StepIdentity } from './decide-result.js';
 import { ExpiringEntries } from './expiring-entries.js';
 import { isUncertain, planInvocation, type StepConfiguration } from './plan-invocation.js';
-import { stepDeadlineMs } from './step-deadline.js';
 
 /** Where a step's messages lie, and the trace they belong to. */
 export interface StepPlace {

@@ -1,5 +1,6 @@
 import {
   FUNCTION_TIMEOUT_MS,
+  stepDeadlineMs,
   stepExecutionBody,
   stepInvocationId,
   writeTime,
@@ -9,7 +10,6 @@ import {
   type Organization,
   type StepRequest,
 } from '@cf/contract';
-import { stepDeadlineMs } from './step-deadline.js';
 
 /** What the registry says about a step, read up to `configOffset`. */
 export interface StepConfiguration {

@@ -57,11 +57,10 @@ export class StepReadBack {
     windowMs: number,
     keep: (key: string, record: LogRecord, text: string) => void,
   ): Promise<void> {
-    const ends = await this.log.endOffsets(topic);
     const chunks = this.log.readBack({
       topic,
       partition,
-      untilOffset: ends[partition] ?? 0,
+      untilOffset: Number.MAX_SAFE_INTEGER,
       sinceMs: Date.now() - windowMs,
       recordsMax: this.config.STEP_READ_BACK_RECORDS_MAX,
     });

@@ -20,7 +20,7 @@ export const STEP_EXECUTOR_GROUP = 'step-executor';
 const ROOM_FOR_RESULTS = 10_000;
 /** 60,000 requests and results of 1–4 KB; a full buffer stops fetching, so it is wide. */
 const BUFFERED_BYTES_MAX = 512 * 1024 * 1024;
-/** Half a second for answers on their way and as much for the commit; pending steps stay uncommitted, their next owner goes on with them. */
+/** For answers that are on their way and the last commit; pending steps stay uncommitted, their next owner goes on with them. */
 const DRAIN_MS = 1_000;
 
 @ConsumerGroup(STEP_EXECUTOR_GROUP, { coPartitioned: true })

@@ -59,8 +59,7 @@ export class TriggerMatcherGroup implements ConsumerGroupHooks {
   }
 
   async assigned(partitions: readonly AssignedPartition[]): Promise<void> {
-    const ends = await this.log.endOffsets(chatEvents.name);
-    await Promise.all(partitions.map((assigned) => this.readBack(assigned, ends[assigned.partition] ?? 0)));
+    await Promise.all(partitions.map((assigned) => this.readBack(assigned)));
   }
 
   lost(partitions: readonly TopicPartition[]): void {
@@ -80,12 +79,12 @@ export class TriggerMatcherGroup implements ConsumerGroupHooks {
    * Learns the ids below the committed offset, and as many above it as an earlier owner may have completed there: those are not
    * delivered again, and a repeat of them must be known. One that is delivered is seen at its own offset, so it is not dropped.
    */
-  private async readBack({ partition, committedOffset }: AssignedPartition, endOffset: number): Promise<void> {
+  private async readBack({ partition, committedOffset }: AssignedPartition): Promise<void> {
     const { MATCHER_DUPLICATE_WINDOW_MS: windowMs, MATCHER_DUPLICATE_RECORDS_MAX: recordsMax } = this.config;
     this.recent.delete(partition);
     if (committedOffset === null || recordsMax === 0) return;
     const recent = this.recentEvents(partition);
-    const untilOffset = Math.min(endOffset, committedOffset + this.limits.maxBufferedRecords);
+    const untilOffset = committedOffset + this.limits.maxBufferedRecords;
     const chunks = this.log.readBack({ topic: chatEvents.name, partition, untilOffset, sinceMs: Date.now() - windowMs, recordsMax });
     for await (const records of chunks) {
       for (const { value, offset, timestampMs } of records) {

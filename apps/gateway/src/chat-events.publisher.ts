@@ -1,0 +1,52 @@
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { chatEvents, messageHeader } from '@cf/contract';
+import { MESSAGE_LOG, MessagePublisher, type MessageLog } from '@cf/messaging';
+import { Metrics, Problem } from '@cf/service-kit';
+import { GATEWAY_CONFIG, type GatewayConfig } from './gateway.config.js';
+import { publishOrUnavailable } from './log-unavailable.js';
+import type { ReceivedEvent } from './read-chat-events.js';
+
+export interface EventOrigin {
+  readonly traceparent: string;
+  /** The invocation whose function made these events, when the caller says so. */
+  readonly causedBy: string | null;
+}
+
+@Injectable()
+export class ChatEventsPublisher implements OnApplicationShutdown {
+  private readonly publisher: MessagePublisher;
+  private unacknowledgedBytes = 0;
+
+  constructor(
+    @Inject(MESSAGE_LOG) private readonly log: MessageLog,
+    @Inject(GATEWAY_CONFIG) private readonly config: GatewayConfig,
+    metrics: Metrics,
+  ) {
+    this.publisher = new MessagePublisher(log.createPublisher('gateway.events', 'trigger'));
+    metrics.gauge('cf_gateway_unacknowledged_bytes', 'Bytes of events that wait to be acknowledged', [], (gauge) =>
+      gauge.set(this.unacknowledgedBytes),
+    );
+  }
+
+  /** Resolves when the log has acknowledged all of them, byte for byte as they came. Rejects with a `Problem`. */
+  async publish(events: readonly ReceivedEvent[], { traceparent, causedBy }: EventOrigin): Promise<void> {
+    const bytes = events.reduce((sum, event) => sum + event.bytes.length, 0);
+    if (this.unacknowledgedBytes + bytes > this.config.GATEWAY_UNACKNOWLEDGED_BYTES_MAX) {
+      throw new Problem(503, 'too_busy', 'Too many events wait to be written; try again.', [], { 'retry-after': '1' });
+    }
+    const headers: Record<string, string> = causedBy === null ? {} : { [messageHeader.causedBy]: causedBy };
+    await publishOrUnavailable(this.log, this.config.GATEWAY_PUBLISH_TIMEOUT_MS, () => {
+      this.unacknowledgedBytes += bytes;
+      const written = events.map((event) =>
+        this.publisher.publish(chatEvents, event.event, { text: event.bytes.toString('utf8'), headers, traceparent }),
+      );
+      // Bytes that time out for the caller are still in memory until the log has answered for each of them.
+      void Promise.allSettled(written).then(() => (this.unacknowledgedBytes -= bytes));
+      return Promise.all(written);
+    });
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.publisher.close();
+  }
+}

@@ -1,0 +1,4 @@
+import { startService } from '@cf/service-kit';
+import { GatewayModule } from './gateway.module.js';
+
+await startService({ name: 'gateway', module: GatewayModule });

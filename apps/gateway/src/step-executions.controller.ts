@@ -1,0 +1,48 @@
+import { Body, Controller, Header, HttpCode, Param, Post, Req, Res, UseGuards } from '@nestjs/common';
+import { FUNCTION_TIMEOUT_MS, messageHeader, nextTraceparent, STEP_GATEWAY_MARGIN_MS, stepDeadlineMs } from '@cf/contract';
+import { RegistryCache, RequireScope, TenantGuard } from '@cf/registry-cache';
+import { Problem } from '@cf/service-kit';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { readStepRequest } from './read-step-request.js';
+import { singleHeader } from './single-header.js';
+import { StepRequestsPublisher } from './step-requests.publisher.js';
+import { StepResultsReader } from './step-results.reader.js';
+
+@Controller('v1/orgs/:orgId/step-executions')
+@UseGuards(TenantGuard)
+export class StepExecutionsController {
+  constructor(
+    private readonly registry: RegistryCache,
+    private readonly requests: StepRequestsPublisher,
+    private readonly results: StepResultsReader,
+  ) {}
+
+  /** Answers with the step result as it was written, whatever its outcome; the step goes on when the caller hangs up. */
+  @Post()
+  @HttpCode(200)
+  @RequireScope('step-executions:run')
+  @Header('content-type', 'application/json; charset=utf-8')
+  async run(
+    @Param('orgId') orgId: string,
+    @Body() body: unknown,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<string> {
+    const step = readStepRequest(body, orgId);
+    const waiter = this.results.expect(orgId, step.requestId);
+    reply.raw.once('close', waiter.free);
+    try {
+      await this.requests.publish(step, nextTraceparent(singleHeader(request, messageHeader.traceparent)));
+      // Until the registry is asked a new function may be unknown here; the executor may know it and its longest timeout.
+      const timeoutMs = this.registry.cloudFunction(orgId, step.cloudFunctionId)?.timeoutMs ?? FUNCTION_TIMEOUT_MS.max;
+      const result = await waiter.until(stepDeadlineMs(step, Date.now(), timeoutMs) + STEP_GATEWAY_MARGIN_MS);
+      // Nobody reads the answer to a connection that is gone.
+      if (result === null && reply.raw.destroyed) return '';
+      if (result === null)
+        throw new Problem(504, 'no_result', 'No result came until 2 s after the deadline; the same request id asks for it again.');
+      return result.toString('utf8');
+    } finally {
+      waiter.free();
+    }
+  }
+}

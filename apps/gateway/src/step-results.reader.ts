@@ -1,0 +1,102 @@
+import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { messageHeader, sameId, stepResults } from '@cf/contract';
+import { MESSAGE_LOG, type LogReader, type LogRecord, type MessageLog } from '@cf/messaging';
+import { Health, Metrics, Problem } from '@cf/service-kit';
+import { FirstResults } from './first-results.js';
+import { GATEWAY_CONFIG, type GatewayConfig } from './gateway.config.js';
+import { logUnavailable } from './log-unavailable.js';
+
+type Deliver = (result: Buffer | null) => void;
+
+export interface StepWaiter {
+  /** The result as it was written; null once the time is over or the waiter was freed. */
+  until(deadlineMs: number): Promise<Buffer | null>;
+  free(): void;
+}
+
+const keyOf = (orgId: string, requestId: string): string => `${sameId(orgId)}/${sameId(requestId)}`;
+
+/**
+ * Reads all step results from the end on, without a group: any replica may hold the connection that waits for one. Headers tell
+ * whose a result is, so that the results of other replicas cost no parsing.
+ */
+@Injectable()
+export class StepResultsReader implements OnModuleInit, OnApplicationShutdown {
+  private readonly waiting = new Map<string, Set<Deliver>>();
+  private readonly first: FirstResults;
+  private reader: LogReader | undefined;
+  private isPositioned = false;
+  private waiters = 0;
+
+  constructor(
+    @Inject(MESSAGE_LOG) private readonly log: MessageLog,
+    @Inject(GATEWAY_CONFIG) private readonly config: GatewayConfig,
+    health: Health,
+    metrics: Metrics,
+  ) {
+    this.first = new FirstResults(config.GATEWAY_RECENT_RESULTS_MAX);
+    health.register('step-results', () => ({
+      ok: this.isPositioned,
+      detail: this.isPositioned ? `${this.waiters} steps wait` : 'looking for the end of the step results',
+    }));
+    metrics.gauge('cf_gateway_waiting_steps', 'Step executions that wait for their result', [], (gauge) => gauge.set(this.waiters));
+  }
+
+  onModuleInit(): void {
+    this.reader = this.log.read({
+      topic: stepResults.name,
+      from: 'end',
+      onRecords: (_partition, records) => records.forEach((record) => this.read(record)),
+    });
+    this.reader.positioned.then(
+      () => (this.isPositioned = true),
+      // Closed before it got there.
+      () => undefined,
+    );
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    for (const waiters of this.waiting.values()) for (const deliver of waiters) deliver(null);
+    await this.reader?.close();
+  }
+
+  /** Waits from now on, so it is called before the request is published. Throws a `Problem` when no more can wait. */
+  expect(orgId: string, requestId: string): StepWaiter {
+    if (!this.isPositioned) throw logUnavailable('The step results cannot be read yet; try again.');
+    if (this.waiters >= this.config.GATEWAY_WAITING_STEPS_MAX) {
+      throw new Problem(503, 'too_busy', 'Too many steps wait for their result here; try again.', [], { 'retry-after': '1' });
+    }
+    const key = keyOf(orgId, requestId);
+    let deliver: Deliver = () => undefined;
+    const result = new Promise<Buffer | null>((resolve) => (deliver = resolve));
+    this.waiting.set(key, (this.waiting.get(key) ?? new Set()).add(deliver));
+    this.waiters++;
+    let timer: NodeJS.Timeout | undefined;
+    return {
+      until: (deadlineMs) => {
+        timer = setTimeout(() => deliver(null), Math.max(0, deadlineMs - Date.now()));
+        return result;
+      },
+      free: () => {
+        clearTimeout(timer);
+        deliver(null);
+        this.forget(key, deliver);
+      },
+    };
+  }
+
+  private forget(key: string, deliver: Deliver): void {
+    const waiters = this.waiting.get(key);
+    if (waiters?.delete(deliver) !== true) return;
+    this.waiters--;
+    if (waiters.size === 0) this.waiting.delete(key);
+  }
+
+  private read({ headers, value, timestampMs }: LogRecord): void {
+    const [orgId, requestId] = [headers[messageHeader.orgId], headers[messageHeader.requestId]];
+    if (orgId === undefined || requestId === undefined || value === null) return;
+    const key = keyOf(orgId, requestId);
+    const result = this.first.firstOf(key, value, timestampMs);
+    for (const deliver of this.waiting.get(key) ?? []) deliver(result);
+  }
+}
