@@ -21,10 +21,5 @@ export const makeToken = (): string => {
   return `${text}_${checksumOf(text)}`;
 };
 
-export const isWellFormedToken = (token: string): boolean => {
-  const [, text, checksum] = /^(cf_[0-9A-Za-z]{32,})_([0-9A-Za-z]{6})$/.exec(token) ?? [];
-  return text !== undefined && checksumOf(text) === checksum;
-};
-
 /** What is stored and published in place of a token. */
 export const hashOf = (token: string): string => createHash('sha256').update(token).digest('hex');

@@ -1,0 +1,78 @@
+import { describe, expect, it } from '@jest/globals';
+import type { RegisteredApi } from '@cf/contract';
+import { writeRegisteredApi } from './registered-apis.schema.js';
+import { sealSecrets } from './seal-secrets.js';
+
+const seal = (plain: string): string => `sealed(${plain})`;
+const request = (part: object) => writeRegisteredApi.parse({ name: 'A', baseUrl: 'https://a.test/v1', ...part });
+
+const stored = (part: Partial<RegisteredApi>): Pick<RegisteredApi, 'baseUrl' | 'headers' | 'authorization'> => ({
+  baseUrl: 'https://a.test',
+  headers: [],
+  authorization: { type: 'None' },
+  ...part,
+});
+const storedBasic = stored({ authorization: { type: 'Basic', username: 'u', sealedPassword: 'old' } });
+const storedHeader = stored({
+  headers: [
+    { name: 'X-Key', secret: true, sealedValue: 'old' },
+    { name: 'X-Plain', secret: false, value: 'seen' },
+  ],
+});
+
+const errorsOf = (...args: Parameters<typeof sealSecrets>): string[] => {
+  const result = sealSecrets(...args);
+  return result.ok ? [] : result.errors.map(({ pointer, code }) => `${pointer} ${code}`);
+};
+
+describe('sealSecrets', () => {
+  it('seals what is given', () => {
+    const given = request({
+      headers: [{ name: 'X-Key', value: 'v', secret: true }],
+      authorization: { type: 'ApiKey', keyName: 'k', keyValue: 'w', addTo: 'Header' },
+    });
+    expect(sealSecrets(given, null, seal)).toEqual({
+      ok: true,
+      sealed: {
+        headers: [{ name: 'X-Key', secret: true, sealedValue: 'sealed(v)' }],
+        authorization: { type: 'ApiKey', keyName: 'k', addTo: 'Header', sealedKeyValue: 'sealed(w)' },
+      },
+    });
+  });
+
+  it('asks for every secret at creation', () => {
+    const given = request({ headers: [{ name: 'X-Key', secret: true }], authorization: { type: 'Basic', username: 'u' } });
+    expect(errorsOf(given, null, seal)).toEqual(['/headers/0/value required', '/authorization/password required']);
+  });
+
+  it('keeps what is left out, also when the rest changes', () => {
+    const kept = sealSecrets(request({ authorization: { type: 'Basic', username: 'other' } }), storedBasic, seal);
+    expect(kept.ok && kept.sealed.authorization).toEqual({ type: 'Basic', username: 'other', sealedPassword: 'old' });
+    const header = sealSecrets(request({ headers: [{ name: 'x-KEY', secret: true }] }), storedHeader, seal);
+    expect(header.ok && header.sealed.headers).toEqual([{ name: 'x-KEY', secret: true, sealedValue: 'old' }]);
+  });
+
+  it.each(['http://a.test', 'https://b.test', 'https://a.test:8443', 'https://a.test.evil.test'])(
+    'keeps nothing when the origin becomes %s',
+    (baseUrl) => {
+      expect(errorsOf(request({ baseUrl, authorization: { type: 'Basic', username: 'u' } }), storedBasic, seal)).toEqual([
+        '/authorization/password secret_required',
+      ]);
+      expect(errorsOf(request({ baseUrl, headers: [{ name: 'X-Key', secret: true }] }), storedHeader, seal)).toEqual([
+        '/headers/0/value secret_required',
+      ]);
+    },
+  );
+
+  it('keeps nothing for another type, another header or a value that was no secret', () => {
+    expect(errorsOf(request({ authorization: { type: 'BearerToken' } }), storedBasic, seal)).toEqual([
+      '/authorization/token secret_required',
+    ]);
+    expect(errorsOf(request({ headers: [{ name: 'X-Other', secret: true }] }), storedHeader, seal)).toEqual([
+      '/headers/0/value secret_required',
+    ]);
+    expect(errorsOf(request({ headers: [{ name: 'X-Plain', secret: true }] }), storedHeader, seal)).toEqual([
+      '/headers/0/value secret_required',
+    ]);
+  });
+});
