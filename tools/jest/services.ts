@@ -43,7 +43,9 @@ process.on('disconnect', () => over());
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 
 const [postgres, kafka] = await Promise.allSettled([startPostgres(), startKafka()]);
-const stopAll = () => Promise.all([postgres, kafka].map((started) => (started.status === 'fulfilled' ? started.value.stop() : undefined)));
+const stopAll = async (): Promise<void> => {
+  for (const started of [postgres, kafka]) if (started.status === 'fulfilled') await started.value.stop();
+};
 if (postgres.status === 'fulfilled' && kafka.status === 'fulfilled') {
   const services: SharedServices = {
     CF_TEST_DATABASE_URL: postgres.value.url,

@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 /** Starts what the specs share (services.ts) and tells them by `CF_TEST_…` variables. With CI=true a missing Kafka fails the run. */
 export default async function setUp(globalConfig) {
   const needsKafka =
-    !process.env.CF_TEST_NO_KAFKA && selectedSpecs(globalConfig).some((path) => /kafka/i.test(path + readFileSync(path, 'utf8')));
+    !process.env.CF_TEST_NO_KAFKA &&
+    selectedSpecs(globalConfig).some((path) => /kafka|onBothLogs/i.test(path + readFileSync(path, 'utf8')));
   const services = fork(fileURLToPath(new URL('services.ts', import.meta.url)), needsKafka ? ['kafka'] : [], {
     execArgv: [
       '--import',
