@@ -27,7 +27,7 @@ export interface AppendBounds {
 /** While steps fill every batch, triggers still get this part of it. */
 const TRIGGER_SHARE = 1 / 8;
 
-const pendingBytes = ({ record }: PendingRecord): number => recordBytes(record as LogRecord);
+const pendingBytes = ({ record }: PendingRecord): number => recordBytes(record);
 
 class Lane {
   readonly waiting = new Fifo<PendingRecord>();

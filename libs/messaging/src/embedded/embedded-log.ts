@@ -63,6 +63,7 @@ export class EmbeddedLog implements MessageLog {
   private trimming: NodeJS.Timeout | undefined;
   private ownership: Ownership = 'lost';
   private ownershipReason = 'not started';
+  private trimTrouble = '';
 
   constructor(
     private readonly storage: LogStorage,
@@ -135,7 +136,10 @@ export class EmbeddedLog implements MessageLog {
     if (this.ownership !== 'owned') return { ok: false, detail: this.ownershipReason };
     const { trouble, waiting } = this.appender;
     if (trouble !== null && waiting > 0) return { ok: false, detail: `records are not accepted: ${trouble}` };
-    return { ok: true, detail: `${this.ownershipReason}; ${this.view.specs().length} topics, ${waiting} records wait to be appended` };
+    return {
+      ok: true,
+      detail: `${this.ownershipReason}; ${this.view.specs().length} topics, ${waiting} records wait to be appended${this.trimTrouble}`,
+    };
   }
 
   async close(): Promise<void> {
@@ -176,8 +180,9 @@ export class EmbeddedLog implements MessageLog {
         const startOffsets = await this.storage.trim(decideTrim(spec, partitions.length, this.commits.groupsOf(spec.name), nowMs));
         for (const log of partitions) log.startOffset = startOffsets[log.partition] ?? log.startOffset;
       }
-    } catch {
-      // The storage is away: it says so in the status, and the next turn tries again.
+      this.trimTrouble = '';
+    } catch (error) {
+      this.trimTrouble = `; consumed records could not be dropped: ${error instanceof Error ? error.message : String(error)}`;
     }
   }
 }

@@ -90,7 +90,7 @@ export interface LogStorage {
 }
 
 /** Memory that a record takes: its bytes and the objects around them. */
-export const recordBytes = (record: LogRecord): number => {
+export const recordBytes = (record: Pick<LogRecord, 'key' | 'value' | 'headers'>): number => {
   let bytes = 200 + (record.key?.length ?? 0) + (record.value?.length ?? 0);
   for (const name in record.headers) bytes += name.length + (record.headers[name]?.length ?? 0);
   return bytes;

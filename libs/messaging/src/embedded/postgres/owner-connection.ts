@@ -18,8 +18,6 @@ import { migrate } from './schema.js';
 /** "cf" and "log" in ASCII; a lock of the database, so logs in different databases don't meet. */
 const LOCK = [0x6366, 0x6c6f67];
 const RETRY_MS = 100;
-/** An answer that takes longer means that the connection or the server hangs: nothing here takes more than seconds. */
-const ANSWER_TIMEOUT_MS = 30_000;
 
 export interface OwnerConnectionOptions {
   readonly connectionString: string;
@@ -27,6 +25,8 @@ export interface OwnerConnectionOptions {
   readonly connectTimeoutMs: number;
   /** How long `take` waits for the lock: the session of a killed process may take a moment to vanish. */
   readonly lockTimeoutMs: number;
+  /** Without an answer for so long the connection is given up. */
+  readonly answerTimeoutMs: number;
   readonly onOwnership: (ownership: Ownership, reason: string) => void;
   /** Called with the lock held, before the connection is used by others; throwing `Fenced` gives up for good. */
   readonly verify: (client: pg.Client) => Promise<void>;
@@ -117,7 +117,7 @@ export class OwnerConnection {
   private async runNow<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
     const { session } = this;
     if (session === null) throw this.ending ?? new ConnectionLost('the connection to Postgres is lost');
-    const watchdog = setTimeout(() => session.socket.destroy(), ANSWER_TIMEOUT_MS);
+    const watchdog = setTimeout(() => session.socket.destroy(), this.options.answerTimeoutMs);
     try {
       return await work(session.client);
     } catch (error) {

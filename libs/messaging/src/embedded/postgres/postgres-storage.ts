@@ -29,6 +29,9 @@ export interface PostgresStorageOptions {
   readonly connectTimeoutMs?: number;
   /** Default 10 s. */
   readonly lockTimeoutMs?: number;
+  /** An answer that takes longer means that the connection hangs: it is given up. Default 30 s. */
+  readonly answerTimeoutMs?: number;
+  /** When a segment is full. Default 128 MiB or one hour. */
   readonly segment?: SegmentBounds;
 }
 
@@ -61,6 +64,7 @@ export class PostgresStorage implements LogStorage {
       connectionString: this.options.connectionString,
       connectTimeoutMs: this.options.connectTimeoutMs ?? 30_000,
       lockTimeoutMs: this.options.lockTimeoutMs ?? 10_000,
+      answerTimeoutMs: this.options.answerTimeoutMs ?? 30_000,
       onOwnership: opening.onOwnership,
       verify: async (client) => {
         if (verified) return this.reload(client);

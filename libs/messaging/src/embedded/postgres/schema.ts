@@ -87,7 +87,9 @@ const VERSIONS: readonly string[] = [
 ];
 
 export const migrate = async (client: pg.Client): Promise<void> => {
-  await client.query('create schema if not exists embedded_log');
+  // An operator may have made the schema for a login that may not make one.
+  const { rows: schemas } = await client.query(`select where to_regnamespace('embedded_log') is null`);
+  if (schemas.length > 0) await client.query('create schema embedded_log');
   await client.query(
     'create table if not exists embedded_log.schema_version (version integer primary key, applied_at timestamptz not null default now())',
   );

@@ -9,6 +9,9 @@ export const SEGMENT = { bytesMax: 128 * 1024 * 1024, ageMaxMs: 60 * 60_000 } as
 /** A backup reads all tables for as long as it takes: rather than waiting for it, and all writers for us, the drop is tried again later. */
 const LOCK_TIMEOUT_MS = 500;
 
+/** Each table that is dropped takes locks until the transaction ends; the rest is dropped by the next turns. */
+const DROPS_MAX = 20;
+
 export type SegmentBounds = { readonly bytesMax: number; readonly ageMaxMs: number };
 
 export const isFull = (segment: Segment, bounds: SegmentBounds, nowMs: number): boolean =>
@@ -61,7 +64,7 @@ export const droppable = (topic: CatalogTopic, limit: TrimLimit, nowMs: number):
     lastTimestampMs > nowMs - limit.olderThanMs ||
     [...ranges].some(([partition, { last }]) => last >= (limit.belowOffsets[partition] ?? 0));
   const firstNeeded = topic.segments.findIndex(isNeeded);
-  return topic.segments.slice(0, firstNeeded === -1 ? topic.segments.length : firstNeeded);
+  return topic.segments.slice(0, firstNeeded === -1 ? DROPS_MAX : Math.min(firstNeeded, DROPS_MAX));
 };
 
 /** The floors are raised in the same transaction, so that offsets go on from where they were when nothing is left. */
