@@ -181,7 +181,6 @@ describe('the claimer', () => {
       });
       expect(executions.sent).toHaveLength(requests.length);
     } finally {
-      process.env['EXECUTIONS_CLAIM_MAX'] = '';
       await executions.stop();
     }
   });
@@ -221,7 +220,6 @@ describe('the claimer', () => {
         expect(rows).toEqual([{ release_limit: 2 }]);
       });
     } finally {
-      process.env['EXECUTIONS_RELEASE_EVERY_MS'] = '';
       await executions.stop();
     }
   });

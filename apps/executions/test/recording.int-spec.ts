@@ -200,6 +200,24 @@ describe('recording', () => {
     expect(rows).toEqual([{ reason: letter.reason, detail: letter.detail }]);
   });
 
+  it('files attempts and requests under their day, and old ones under the default', async () => {
+    const today = triggerRequest({ orgId, triggerId });
+    const old = triggerRequest({ orgId, triggerId, acceptedAt: '2020-02-02T02:02:02.222Z' });
+    await executions.publish(triggerInvocationResults, succeeded(today), succeeded(old));
+    for (const { invocationId } of [today, old]) await execution(invocationId, { status: 'succeeded' });
+    const partitionOf = async (table: string, invocationId: string): Promise<string> => {
+      const { rows } = await executions.sql.query<{ name: string }>(
+        `SELECT relname AS name FROM executions.${table} t JOIN pg_class c ON c.oid = t.tableoid WHERE invocation_id = $1`,
+        [invocationId],
+      );
+      return rows[0]!.name;
+    };
+    const day = today.acceptedAt.slice(0, 10).replaceAll('-', '');
+    expect(await partitionOf('attempts', today.invocationId)).toBe(`attempts_${day}`);
+    expect(await partitionOf('requests', today.invocationId)).toBe(`requests_${day}`);
+    expect(await partitionOf('requests', old.invocationId)).toBe('requests_default');
+  });
+
   it('loses nothing when Postgres cuts its connections in the middle', async () => {
     const requests = Array.from({ length: 600 }, () => triggerRequest({ orgId, triggerId }));
     const publishing = Promise.all(requests.map((request) => executions.publish(triggerInvocationResults, succeeded(request))));

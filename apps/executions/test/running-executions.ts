@@ -38,6 +38,7 @@ export class RunningExecutions {
   private constructor(
     readonly database: TestDatabase,
     readonly log: EmbeddedLog,
+    private readonly settings: Readonly<Record<string, string>>,
   ) {
     this.publisher = new MessagePublisher(log.createPublisher('test', 'trigger'));
     this.sql = new pg.Pool({ connectionString: database.url, max: 2 });
@@ -52,7 +53,6 @@ export class RunningExecutions {
   }
 
   static async create(settings: Readonly<Record<string, string>> = {}): Promise<RunningExecutions> {
-    Object.assign(process.env, { EXECUTIONS_CLAIM_EVERY_MS: '20', EXECUTIONS_CLAIM_LEASE_MS: '2000' }, settings);
     const log = EmbeddedLog.inMemory();
     await log.start();
     await log.ensureTopics(
@@ -64,7 +64,7 @@ export class RunningExecutions {
         messageBytesMax: topic.messageBytesMax,
       })),
     );
-    return new RunningExecutions(await createTestDatabase(), log);
+    return new RunningExecutions(await createTestDatabase(), log, { EXECUTIONS_CLAIM_EVERY_MS: '20', ...settings });
   }
 
   static async start(settings?: Readonly<Record<string, string>>): Promise<RunningExecutions> {
@@ -74,10 +74,11 @@ export class RunningExecutions {
   }
 
   /** May be called again for one more process of the service. */
-  async startService(): Promise<void> {
+  async startService(databaseUrl: string = this.database.url): Promise<void> {
+    Object.assign(process.env, this.settings);
     const platform = readPlatform(
       { port: 0, needs: 'nothing' },
-      { NODE_ENV: 'test', DATABASE_URL: this.database.url, OPERATOR_TOKEN, LOG_LEVEL: 'fatal' },
+      { NODE_ENV: 'test', DATABASE_URL: databaseUrl, OPERATOR_TOKEN, LOG_LEVEL: 'fatal' },
     );
     this.services.push(await runApplication([ExecutionsModule], platform, this.log, createLogger('executions', 'fatal')));
   }
@@ -91,6 +92,7 @@ export class RunningExecutions {
     await this.log.close();
     await this.sql.end();
     await this.database.drop();
+    for (const name of Object.keys(this.settings)) delete process.env[name];
   }
 
   publish<T extends Topic>(topic: T, ...messages: MessageOf<T>[]): Promise<unknown> {

@@ -1,4 +1,5 @@
 import { type Attempt, LOGGED_BODY_BYTES_MAX } from '@cf/contract';
+import { cutText } from '../cut-text.js';
 import type { Execution } from '../execution.js';
 
 /** An execution as the API shows it (wire.md §2). */
@@ -67,9 +68,8 @@ const hidden = { hidden: true } as const;
 
 /** A body within what an execution shows; a request that waits is kept whole but shown no larger than any other. */
 const shown = ({ body, truncated }: StoredRequest): StoredRequest => {
-  const bytes = Buffer.from(body);
-  if (bytes.length <= LOGGED_BODY_BYTES_MAX) return { body, truncated };
-  return { body: new TextDecoder().decode(bytes.subarray(0, LOGGED_BODY_BYTES_MAX), { stream: true }), truncated: true };
+  const cut = cutText(body, LOGGED_BODY_BYTES_MAX);
+  return { body: cut, truncated: truncated || cut.length < body.length };
 };
 
 /** With every attempt. Bodies may hold health data: requests and responses are shown to whoever may reveal them. */

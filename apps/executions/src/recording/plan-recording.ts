@@ -1,4 +1,5 @@
 import { type Attempt, type AttemptOrigin, type InvocationRequest, LOGGED_BODY_BYTES_MAX, sameId } from '@cf/contract';
+import { cutText } from '../cut-text.js';
 import type { Execution } from '../execution.js';
 import { foldInvocationResult, foldStepResult } from './fold-result.js';
 import { type HeardResult, invocationIdOf } from './heard-result.js';
@@ -67,19 +68,10 @@ export const attemptRowsOf = (heard: readonly HeardResult[]): AttemptRow[] =>
     }));
   });
 
-const cut = (text: string, bytesMax: number): string => {
-  const bytes = Buffer.from(text);
-  if (bytes.length <= bytesMax) return text;
-  let end = bytesMax;
-  // A cut inside a character would leave half of it.
-  while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--;
-  return bytes.toString('utf8', 0, end);
-};
-
 /** The whole body is kept for as long as it may be sent again, else as much as an execution shows. */
 const requestRow = (row: Execution, { body, ...envelope }: InvocationRequest): RequestRow => {
   const sendable = row.kind === 'trigger' && row.status !== 'succeeded';
-  const kept = sendable ? body : cut(body, LOGGED_BODY_BYTES_MAX);
+  const kept = sendable ? body : cutText(body, LOGGED_BODY_BYTES_MAX);
   return {
     invocationId: row.invocationId,
     orgId: row.orgId,
