@@ -26,9 +26,10 @@ export interface Joined {
 
 export const typeOf = (error: unknown): string | undefined => (error as Partial<ProtocolError>).type;
 
-/** The coordinator does not know this member any more, or not in this generation. */
-const EXPELLED = new Set(['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION', 'FENCED_INSTANCE_ID']);
-export const isExpulsion = (error: unknown): boolean => EXPELLED.has(typeOf(error) ?? '');
+/** The coordinator does not know this member any more. */
+const FORGOTTEN = new Set(['UNKNOWN_MEMBER_ID', 'FENCED_INSTANCE_ID']);
+/** … or not in this generation. */
+export const isExpulsion = (error: unknown): boolean => FORGOTTEN.has(typeOf(error) ?? '') || typeOf(error) === 'ILLEGAL_GENERATION';
 export const isRebalance = (error: unknown): boolean => typeOf(error) === 'REBALANCE_IN_PROGRESS';
 
 const NO_GENERATION = -1;
@@ -127,15 +128,16 @@ export class GroupCoordinator {
     return this.#generation !== NO_GENERATION;
   }
 
-  /** The coordinator forgot this member; the next join is that of a new one. */
-  expelled(): void {
-    this.#memberId = '';
+  /** Nothing can be committed until the next join. That is one under the same name, which ends the old membership, if it is still known. */
+  fallenOut(error: unknown): void {
     this.#generation = NO_GENERATION;
+    if (FORGOTTEN.has(typeOf(error) ?? '')) this.#memberId = '';
   }
 
   async leave(): Promise<void> {
     const memberId = this.#memberId;
-    this.expelled();
+    this.#memberId = '';
+    this.#generation = NO_GENERATION;
     if (memberId !== '') await this.#ask((broker) => broker.leaveGroup({ groupId: this.groupId, memberId }));
   }
 

@@ -175,7 +175,7 @@ export class KafkaGroupMember implements GroupMember {
   async #fallOut(error: unknown): Promise<void> {
     this.#heart?.stop();
     this.#heart = null;
-    if (isExpulsion(error) || typeOf(error) === undefined) this.#coordinator.expelled();
+    this.#coordinator.fallenOut(error);
     this.#lose(this.assignment());
     if (this.#leaving.signal.aborted) return;
     if (this.#told) this.options.listener.failed(error instanceof Error ? error : new Error(String(error)));
