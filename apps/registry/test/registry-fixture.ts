@@ -3,14 +3,20 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { flows, type RegistryChange, registryChanges, registryTriggers, type TriggerChange } from '@cf/contract';
-import { EmbeddedLog, type MessageLog, type OutgoingRecord, PublishError, type Publisher } from '@cf/messaging';
+import { EmbeddedLog, type LogReader, type MessageLog, type OutgoingRecord, PublishError, type Publisher } from '@cf/messaging';
 import { createLogger, readPlatform, runApplication } from '@cf/service-kit';
 import { createTestDatabase, type TestDatabase } from '@cf/testing';
 import { RegistryModule } from '../src/registry.module.js';
 
+interface TopicRecord {
+  readonly key: string;
+  readonly value: string | null;
+}
+
 /** Real: HTTP, Postgres, the registry. The log is the embedded one over memory; `reachable` stands for the way to the broker. */
 export class TestLog {
   reachable = true;
+  private readonly history = new Map<string, { reader: LogReader; records: TopicRecord[] }>();
   readonly embedded = EmbeddedLog.inMemory();
   readonly log: MessageLog = new Proxy<MessageLog>(this.embedded, {
     get: (log, name) => {
@@ -31,11 +37,23 @@ export class TestLog {
       messageBytesMax: topic.messageBytesMax,
     }));
     await this.embedded.ensureTopics(specs);
+    [registryChanges, registryTriggers].forEach(({ name }) => this.follow(name));
   }
 
-  /** Everything that a topic holds, oldest first, as a new reader gets it. */
-  async records(topic: string): Promise<{ key: string; value: string | null }[]> {
-    const records: { key: string; value: string | null }[] = [];
+  /** Everything that was ever appended to a topic, oldest first. */
+  async records(topic: string): Promise<readonly TopicRecord[]> {
+    const { reader, records } = this.history.get(topic) ?? this.follow(topic);
+    await reader.reached(await this.embedded.endOffsets(topic), 5_000);
+    return records;
+  }
+
+  async changesOf(id: string): Promise<(RegistryChange | TriggerChange | null)[]> {
+    const records = [...(await this.records(registryChanges.name)), ...(await this.records(registryTriggers.name))];
+    return records.filter(({ key }) => key === id).map(({ value }) => (value === null ? null : (JSON.parse(value) as RegistryChange)));
+  }
+
+  private follow(topic: string): { reader: LogReader; records: TopicRecord[] } {
+    const records: TopicRecord[] = [];
     const reader = this.embedded.read({
       topic,
       from: 'beginning',
@@ -43,14 +61,9 @@ export class TestLog {
         for (const { key, value } of batch) records.push({ key: key?.toString() ?? '', value: value?.toString() ?? null });
       },
     });
-    await reader.reached(await this.embedded.endOffsets(topic), 5_000);
-    await reader.close();
-    return records;
-  }
-
-  async changesOf(id: string): Promise<(RegistryChange | TriggerChange | null)[]> {
-    const records = [...(await this.records(registryChanges.name)), ...(await this.records(registryTriggers.name))];
-    return records.filter(({ key }) => key === id).map(({ value }) => (value === null ? null : (JSON.parse(value) as RegistryChange)));
+    const followed = { reader, records };
+    this.history.set(topic, followed);
+    return followed;
   }
 
   /** Writes past the registry, as a relay that lost its lock would. */
@@ -127,7 +140,7 @@ export const startRegistry = async (database: TestDatabase, log: MessageLog, env
       DATA_DIR: dataDir,
       DATABASE_URL: database.url,
       OPERATOR_TOKEN: OPERATOR,
-      LOG_LEVEL: process.env['TEST_LOG_LEVEL'] ?? 'silent',
+      LOG_LEVEL: process.env['TEST_LOG_LEVEL'] ?? 'fatal',
       ...env,
     },
   );
@@ -135,7 +148,7 @@ export const startRegistry = async (database: TestDatabase, log: MessageLog, env
     [RegistryModule],
     platform,
     log,
-    createLogger('registry', process.env['TEST_LOG_LEVEL'] ?? 'silent'),
+    createLogger('registry', process.env['TEST_LOG_LEVEL'] ?? 'fatal'),
   );
   return { address, call: caller(address), keyRing: platform.keyRing, stop };
 };

@@ -30,7 +30,8 @@ describe('an answer that is no success', () => {
   });
 
   it.each(['{"name":', '[]', '"text"', 'null', ''])('says so for the body %j', async (body) => {
-    expect((await call('POST', '/v1/organizations', { body })).status).toBe(400);
+    const answer = await call('POST', '/v1/organizations', { body });
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([400, 'application/problem+json; charset=utf-8']);
   });
 
   it.each(['a\u0000b', 'a\nb', 'half \ud800', '   ', '', 'x'.repeat(201)])(

@@ -4,13 +4,13 @@ import { pageQuery } from '@cf/service-kit';
 import { line, name } from '../http/text.schema.js';
 import type { AccessTokenEntity } from './access-token.entity.js';
 
-const future = rfc3339.refine((time) => Date.parse(time) > Date.now(), {
-  error: 'must lie in the future',
-  params: { code: 'not_in_future' },
-});
-
-/** Postgres ends its calendar later, but a token that outlives this was not meant to expire. */
-const beforeYear10000 = (time: string): boolean => Date.parse(time) < Date.UTC(10_000, 0);
+const expiry = rfc3339.pipe(
+  z
+    .string()
+    .refine((time) => Date.parse(time) > Date.now(), { error: 'must lie in the future', params: { code: 'not_in_future' } })
+    // Timestamps are written with four digits of year.
+    .refine((time) => Date.parse(time) < Date.UTC(10_000, 0), 'must lie before the year 10000'),
+);
 
 export const createAccessToken = z.strictObject({
   name,
@@ -19,10 +19,7 @@ export const createAccessToken = z.strictObject({
     .min(1)
     .max(scope.options.length)
     .refine((scopes) => new Set(scopes).size === scopes.length, { error: 'must not name a scope twice', params: { code: 'duplicate' } }),
-  expiresAt: future
-    .refine(beforeYear10000, 'must be before the year 10000')
-    .nullish()
-    .transform((time) => time ?? null),
+  expiresAt: expiry.nullish().transform((time) => time ?? null),
 });
 export type CreateAccessToken = z.infer<typeof createAccessToken>;
 
