@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { registryChanges, registryTriggers } from '@cf/contract';
+import { KeyRing } from '@cf/service-kit';
 import { createTestDatabase, eventually } from '@cf/testing';
 import pg from 'pg';
 import { type Registry, type RegistryWorld, seedOrganization, startRegistry, startWorld, TestLog } from './registry-fixture.js';
@@ -161,16 +162,35 @@ describe('the relay', () => {
     });
   });
 
-  it('is one of several: a write at any registry is acknowledged, and another takes over', async () => {
-    const other = await startRegistry(world.database, world.log.log);
-    const { path } = await seedOrganization(world);
+  it('is one of several: a write at any registry is acknowledged, and another one takes over', async () => {
+    const database = await createTestDatabase();
+    const log = new TestLog();
+    await log.start();
+    const leader = await startRegistry(database, log.log);
+    const { path } = await seedOrganization(leader);
+    const follower = await startRegistry(database, log.log);
     const create = (registry: Registry) =>
       registry.call('POST', `${path}/registered-apis`, { body: { name: 'A', baseUrl: 'https://a.test' } });
-    for (const registry of [world, other]) expect((await create(registry)).body.propagation).toBeUndefined();
-    const third = await startRegistry(world.database, world.log.log);
-    await other.stop();
-    for (const registry of [world, third]) expect((await create(registry)).body.propagation).toBeUndefined();
-    await third.stop();
+    for (const registry of [leader, follower]) expect(await create(registry)).toMatchObject({ status: 201, body: { name: 'A' } });
+    expect((await create(follower)).body.propagation).toBeUndefined();
+    await leader.stop();
+    const taken = await create(follower);
+    expect(taken.status).toBe(201);
+    await eventually(async () => expect(await lastOf(taken.body.id, log)).toMatchObject({ version: 1 }));
+    await eventually(async () => expect((await create(follower)).body.propagation).toBeUndefined());
+    await follower.stop();
+    await log.embedded.close();
+    await database.drop();
+  });
+});
+
+describe('a start', () => {
+  it('without a key that secrets are sealed with names that key', async () => {
+    const { path } = await seedOrganization(world);
+    const authorization = { type: 'BearerToken', token: 'x' };
+    await call('POST', `${path}/registered-apis`, { body: { name: 'A', baseUrl: 'https://a.test', authorization } });
+    const other = { ENCRYPTION_KEYS: KeyRing.make('k2') };
+    await expect(startRegistry(world.database, world.log.log, other)).rejects.toThrow('ENCRYPTION_KEYS: lacks k1');
   });
 });
 

@@ -461,7 +461,7 @@ describe('access tokens', () => {
     expect([forbidden.status, forbidden.body.code]).toEqual([403, 'missing_scope']);
     expect((await call('DELETE', `${path}/access-tokens/${made.body.id}`, { token })).status).toBe(403);
     expect((await call('DELETE', `${path}/access-tokens/${made.body.id}`)).status).toBe(204);
-    expect((await call('GET', `${path}/cloud-functions`, { token })).status).toBe(401);
+    await eventually(async () => expect((await call('GET', `${path}/cloud-functions`, { token })).status).toBe(401));
   });
 
   it('give no scope that they lack', async () => {

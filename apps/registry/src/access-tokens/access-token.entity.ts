@@ -13,7 +13,7 @@ export class AccessTokenEntity extends VersionedRow {
   @Column('text')
   hash!: string;
 
-  @Column('jsonb')
+  @Column('json')
   scopes!: Scope[];
 
   @Column({ type: 'timestamptz', name: 'expires_at', precision: 3, nullable: true })

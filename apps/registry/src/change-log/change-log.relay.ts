@@ -33,6 +33,8 @@ export class ChangeLogRelay implements OnApplicationBootstrap, OnApplicationShut
   private readonly wakeUp = new WakeUp();
   private readonly published;
   private stopping = false;
+  /** Said once per outage. */
+  private warned = false;
   private state: 'away' | 'following' | 'leading' = 'away';
   private running: Promise<void> = Promise.resolve();
 
@@ -76,7 +78,9 @@ export class ChangeLogRelay implements OnApplicationBootstrap, OnApplicationShut
       try {
         await this.runSession();
       } catch (error) {
-        if (!this.stopping) this.logger.warn({ err: error }, 'the change log relay lost its database session and opens another');
+        if (!this.stopping && !this.warned)
+          this.logger.warn({ err: error }, 'the change log relay has no database session and tries to open one');
+        this.warned = true;
       }
       if (!this.stopping) await this.wakeUp.wait(this.config.REGISTRY_RELAY_POLL_MS);
     }
@@ -90,6 +94,7 @@ export class ChangeLogRelay implements OnApplicationBootstrap, OnApplicationShut
     });
     try {
       this.state = 'following';
+      this.warned = false;
       while (!this.stopping && session.alive) await this.look(session);
     } finally {
       this.state = 'away';

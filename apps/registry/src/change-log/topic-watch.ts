@@ -42,21 +42,20 @@ export interface TopicWatchOptions {
 export class TopicWatch {
   private readonly reader: LogReader;
   private readonly wakeUp = new WakeUp();
-  private readonly running: Promise<void>;
   /** The last state of each resource that came by and was not compared yet. */
   private arrived = new Map<string, TopicState>();
   private closing = false;
 
   constructor(private readonly options: TopicWatchOptions) {
     this.reader = options.log.read({ topic: options.topic, from: 'beginning', onRecords: (_partition, records) => this.take(records) });
-    this.running = this.run();
+    void this.run();
   }
 
+  /** Does not wait for a comparison that runs: it ends by itself, and what it puts right it may. */
   async close(): Promise<void> {
     this.closing = true;
     this.wakeUp.ring();
     await this.reader.close();
-    await this.running;
   }
 
   private take(records: readonly LogRecord[]): void {

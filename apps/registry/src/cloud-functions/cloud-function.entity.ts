@@ -16,7 +16,7 @@ export class CloudFunctionEntity extends VersionedRow {
   @Column('text', { name: 'endpoint_url' })
   endpointUrl!: string;
 
-  @Column('jsonb', { name: 'branch_options' })
+  @Column('json', { name: 'branch_options' })
   branchOptions!: string[];
 
   @Column('boolean')
@@ -28,6 +28,6 @@ export class CloudFunctionEntity extends VersionedRow {
   @Column('int', { name: 'max_concurrency' })
   maxConcurrency!: number;
 
-  @Column('jsonb')
+  @Column('json')
   signing!: CloudFunction['signing'];
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** Postgres takes no NUL, jsonb no half surrogate pair, and nobody types the other control characters on purpose. */
+/** Postgres takes no NUL, JSON columns no half surrogate pair, and nobody types the other control characters on purpose. */
 const CONTROL_OR_HALF_CHARACTER = /[\p{Cc}\p{Cs}]/u;
 
 /** One line of text, kept exactly as given. */

@@ -17,9 +17,9 @@ export class RegisteredApiEntity extends VersionedRow {
   @Column('boolean', { name: 'is_read_only' })
   isReadOnly!: boolean;
 
-  @Column('jsonb')
+  @Column('json')
   headers!: RegisteredApi['headers'];
 
-  @Column('jsonb')
+  @Column('json')
   authorization!: RegisteredApi['authorization'];
 }

@@ -19,7 +19,7 @@ export class TriggerEntity extends VersionedRow {
   @Column('boolean')
   enabled!: boolean;
 
-  @Column('jsonb', { name: 'trigger_events' })
+  @Column('json', { name: 'trigger_events' })
   triggerEvents!: TriggerEvent[];
 
   @Column('int', { name: 'loop_guard_limit', nullable: true })

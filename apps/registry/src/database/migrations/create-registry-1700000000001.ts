@@ -22,7 +22,7 @@ const statements = [
     org_id uuid NOT NULL REFERENCES organizations (id),
     name text NOT NULL,
     hash text NOT NULL UNIQUE,
-    scopes jsonb NOT NULL,
+    scopes json NOT NULL,
     expires_at timestamptz(3),
     last_used_at timestamptz(3),
     ${stamps}
@@ -36,8 +36,8 @@ const statements = [
     name text NOT NULL,
     base_url text NOT NULL,
     is_read_only boolean NOT NULL,
-    headers jsonb NOT NULL,
-    "authorization" jsonb NOT NULL,
+    headers json NOT NULL,
+    "authorization" json NOT NULL,
     ${stamps},
     UNIQUE (org_id, id)
   )`,
@@ -50,11 +50,11 @@ const statements = [
     name text NOT NULL,
     registered_api_id uuid NOT NULL,
     endpoint_url text NOT NULL,
-    branch_options jsonb NOT NULL,
+    branch_options json NOT NULL,
     enabled boolean NOT NULL,
     timeout_ms integer NOT NULL,
     max_concurrency integer NOT NULL,
-    signing jsonb NOT NULL,
+    signing json NOT NULL,
     ${stamps},
     UNIQUE (org_id, id),
     FOREIGN KEY (org_id, registered_api_id) REFERENCES registered_apis (org_id, id)
@@ -70,7 +70,7 @@ const statements = [
     action_type text NOT NULL,
     cloud_function_id uuid NOT NULL,
     enabled boolean NOT NULL,
-    trigger_events jsonb NOT NULL,
+    trigger_events json NOT NULL,
     loop_guard_limit integer,
     ${stamps},
     FOREIGN KEY (org_id, cloud_function_id) REFERENCES cloud_functions (org_id, id)
