@@ -6,7 +6,7 @@ import { DeadLettersConsumer } from './dead-letters.consumer.js';
 import { BacklogMetrics } from './due/backlog-metrics.js';
 import { Claimer } from './due/claimer.js';
 import { DueRepository } from './due/due.repository.js';
-import { DueRequestsPublisher } from './due/invocation-requests.publisher.js';
+import { DueRequestsPublisher } from './due/due-requests.publisher.js';
 import { TriggerChanges } from './due/trigger-changes.js';
 import { TriggerStanding } from './due/trigger-standing.js';
 import { EXECUTIONS_CONFIG, readExecutionsConfig } from './executions.config.js';

@@ -171,11 +171,17 @@ describe('recording', () => {
     await executions.publish(triggerInvocationResults, ...results);
     for (const request of good) await execution(request.invocationId, { status: 'succeeded' });
     await eventually(async () => {
-      const { rows } = await executions.sql.query<{ reason: string; origin_topic: string }>(
-        `SELECT reason, origin_topic FROM executions.dead_letters WHERE convert_from(decode(value_base64, 'base64'), 'UTF8') LIKE $1`,
+      const { rows } = await executions.sql.query<{ reason: string; origin_topic: string; detail: string }>(
+        `SELECT reason, origin_topic, detail FROM executions.dead_letters WHERE convert_from(decode(value_base64, 'base64'), 'UTF8') LIKE $1`,
         [`%${bad.invocationId}%`],
       );
-      expect(rows).toEqual([{ reason: 'handler_failed', origin_topic: triggerInvocationResults.name }]);
+      expect(rows).toEqual([
+        {
+          reason: 'handler_failed',
+          origin_topic: triggerInvocationResults.name,
+          detail: expect.stringMatching(/^StatementRefused: .*out of range/),
+        },
+      ]);
     });
     expect((await executions.get(`/v1/orgs/${orgId}/executions/${bad.invocationId}`)).status).toBe(404);
   });

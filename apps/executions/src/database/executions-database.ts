@@ -1,8 +1,28 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { Database } from '@cf/persistence';
 import { Health, PLATFORM, type PlatformConfig } from '@cf/service-kit';
+import { type EntityManager, QueryFailedError } from 'typeorm';
 import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.js';
 import { CreateExecutions1764000000000 } from './migrations/create-executions.migration.js';
+
+/** Postgres refused a statement for good. Its parameters are left out: they hold bodies, and errors are logged. */
+export class StatementRefused extends Error {
+  readonly retryable = false;
+
+  constructor(
+    readonly code: string,
+    message: string,
+  ) {
+    super(message);
+    this.name = 'StatementRefused';
+  }
+}
+
+const forgetParameters = (error: unknown): never => {
+  if (!(error instanceof QueryFailedError)) throw error;
+  const { code } = error.driverError as { code?: unknown };
+  throw new StatementRefused(typeof code === 'string' ? code : 'unknown', error.message);
+};
 
 /** The schema `executions`. Closed by `ExecutionsShutdown`, after what uses it. */
 @Injectable()
@@ -17,6 +37,14 @@ export class ExecutionsDatabase extends Database implements OnModuleInit {
       connectionsMax: config.EXECUTIONS_CONNECTIONS_MAX,
     });
     health.register('executions-database', () => this.status());
+  }
+
+  override tenant<T>(orgId: string, work: (manager: EntityManager) => Promise<T>): Promise<T> {
+    return super.tenant(orgId, work).catch(forgetParameters);
+  }
+
+  override system<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
+    return super.system(work).catch(forgetParameters);
   }
 
   async onModuleInit(): Promise<void> {

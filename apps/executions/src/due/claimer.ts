@@ -15,14 +15,13 @@ import { LOGGER, Metrics } from '@cf/service-kit';
 import type { Logger } from 'pino';
 import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.js';
 import { EXECUTIONS_GROUP } from '../executions.group.js';
+import { isRetryable } from '../is-retryable.js';
 import { type Claim, DueRepository } from './due.repository.js';
-import { DueRequestsPublisher } from './invocation-requests.publisher.js';
+import { DueRequestsPublisher } from './due-requests.publisher.js';
 import { TriggerStanding } from './trigger-standing.js';
 
 /** The longest pause while something is away: a restart is noticed within it. */
 const BACK_OFF_MS_MAX = 5_000;
-
-const isRetryable = (error: unknown): boolean => (error as { retryable?: unknown } | null)?.retryable === true;
 
 @Injectable()
 export class Claimer implements OnApplicationBootstrap {

@@ -1,3 +1,5 @@
+import { isRetryable } from '../is-retryable.js';
+
 export interface BatchLimits {
   /** Items in one write. */
   readonly itemsMax: number;
@@ -12,8 +14,6 @@ interface Waiting<T> {
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
-
-const isRetryable = (error: unknown): boolean => (error as { retryable?: unknown } | null)?.retryable === true;
 
 /**
  * Writes what came while the last write ran, so that batches grow with the load and a lone item does not wait.
