@@ -59,7 +59,7 @@ const startProcess = async (
   const child = spawn(
     process.execPath,
     ['--import', join(workspace, 'tools/from-source.mjs'), '--conditions=@cf/source', script, dataDir],
-    { cwd: '/', stdio: ['ignore', 'pipe', 'inherit'], ...user },
+    { cwd: '/', stdio: ['pipe', 'pipe', 'inherit'], ...user },
   );
   running.push(child);
   for await (const line of createInterface(child.stdout!)) return { child, ...(JSON.parse(line) as { url?: string; error?: string }) };
