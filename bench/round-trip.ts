@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { flows, stepRequests, stepResults } from '@cf/contract';
-import { KafkaLog, type OutgoingRecord } from '@cf/messaging';
+import { KafkaLog, type MessageLog, type OutgoingRecord } from '@cf/messaging';
 import { Candidate } from './candidate.ts';
 import { quantile, round } from './figures.ts';
 import { serviceEnv, writeRegistry } from './registry-fixture.ts';
@@ -30,7 +30,7 @@ interface Latency {
 
 /** Sends at the rate, matches answers by the id that `idOf` finds, and drops the first fifth as warm-up. */
 const drive = async (
-  log: KafkaLog,
+  log: MessageLog,
   outTopic: string,
   record: (id: string) => OutgoingRecord,
   idOf: (value: string) => string,

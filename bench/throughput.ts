@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type InvocationRequest, triggerInvocationRequests } from '@cf/contract';
-import { KafkaLog } from '@cf/messaging';
+import { KafkaLog, type MessageLog } from '@cf/messaging';
 import { Candidate } from './candidate.ts';
 import { median, round } from './figures.ts';
 import { type BenchCustomer, serviceEnv, writeRegistry } from './registry-fixture.ts';
@@ -39,7 +39,7 @@ const CALLS: Readonly<Record<Name, { warm: number; measured: number }>> = {
 
 const stats = async (target: string): Promise<{ calls: number }> => (await (await fetch(`${target}/stats`)).json()) as { calls: number };
 
-const feed = async (log: KafkaLog, topic: string, customer: BenchCustomer, count: number): Promise<void> => {
+const feed = async (log: MessageLog, topic: string, customer: BenchCustomer, count: number): Promise<void> => {
   const publisher = log.createPublisher('feed', 'trigger');
   const body = JSON.stringify({ type: 'ChatOpened', pad: 'x'.repeat(300) });
   const chats = Array.from({ length: KEYS }, () => randomUUID());

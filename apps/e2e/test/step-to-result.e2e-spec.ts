@@ -226,7 +226,7 @@ onBothLogs('a step is answered', (engine) => {
     const request = tenant.stepRequest(cloudFunctionId);
     await publish(JSON.stringify(request), request.executionId);
     await publish(JSON.stringify({ ...request, requestId: request.requestId.toUpperCase() }), request.executionId);
-    await eventually(() => expect(resultsOf(request.requestId).length).toBeGreaterThanOrEqual(2));
+    await eventually(() => expect(resultsOf(request.requestId).length).toBeGreaterThanOrEqual(1));
     const again = await tenant.runStep(cloudFunctionId, { requestId: request.requestId, executionId: request.executionId });
     expect(again).toEqual(resultsOf(request.requestId)[0]);
     expect(endpoint.callsTo(path)).toHaveLength(1);

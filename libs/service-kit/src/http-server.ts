@@ -1,6 +1,5 @@
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { ProblemFilter } from './problem.filter.js';
+import type { FastifyRequest } from 'fastify';
 import { Problem } from './problem.js';
 
 declare module 'fastify' {
@@ -41,7 +40,7 @@ const decodeUtf8 = (body: Buffer): string => {
  * Bodies keep their bytes beside what was parsed, since a chat event is passed on as it came. Prototype keys stay plain data:
  * `JSON.parse` makes own properties of them and every schema names the keys it reads.
  */
-export const prepareHttp = (app: NestFastifyApplication, filter: ProblemFilter): void => {
+export const keepRawBodies = (app: NestFastifyApplication): void => {
   const server = app.getHttpAdapter().getInstance();
   server.removeAllContentTypeParsers();
   server.addContentTypeParser<Buffer>(
@@ -59,9 +58,5 @@ export const prepareHttp = (app: NestFastifyApplication, filter: ProblemFilter):
       request.rawBody = body;
       return undefined;
     },
-  );
-  server.setErrorHandler((error, request, reply) => filter.answer(error, request, reply));
-  server.setNotFoundHandler((request: FastifyRequest, reply: FastifyReply) =>
-    filter.answer(new Problem(404, 'not_found', 'There is no such route.'), request, reply),
   );
 };

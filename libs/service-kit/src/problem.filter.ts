@@ -46,10 +46,8 @@ export class ProblemFilter implements ExceptionFilter {
 
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
-    this.answer(error, http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>());
-  }
-
-  answer(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+    const request = http.getRequest<FastifyRequest>();
+    const reply = http.getResponse<FastifyReply>();
     const problem = asProblem(error);
     const given = request.headers['traceparent'];
     const traceId = traceIdOf(typeof given === 'string' ? given : undefined) ?? traceIdOf(nextTraceparent(undefined));

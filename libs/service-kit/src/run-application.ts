@@ -8,7 +8,7 @@ import { createLogTransport, type MessageLog } from '@cf/messaging';
 import type { Logger } from 'pino';
 import { gaugeConsumers, observeConsumers } from './consumer-metrics.js';
 import { Health } from './health.js';
-import { createHttpAdapter, prepareHttp } from './http-server.js';
+import { createHttpAdapter, keepRawBodies } from './http-server.js';
 import { NestLogger } from './logger.js';
 import { Metrics } from './metrics.js';
 import type { PlatformConfig } from './platform.config.js';
@@ -46,9 +46,8 @@ export const runApplication = async (
     logger: new NestLogger(logger),
     abortOnError: false,
   });
-  const filter = new ProblemFilter(logger);
-  app.useGlobalFilters(filter);
-  prepareHttp(app, filter);
+  app.useGlobalFilters(new ProblemFilter(logger));
+  keepRawBodies(app);
   const health = app.get(Health);
   await app.init();
   const metrics = app.get(Metrics);

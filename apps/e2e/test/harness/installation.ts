@@ -59,7 +59,10 @@ export const startInstallation = async (engine: Engine, services: readonly Type[
   );
   const logger = createLogger('e2e', platform.logLevel);
   const log = await openLog(platform, logger, 'e2e');
-  const { address, stop } = await runApplication(services, platform, log, logger);
+  const { address, stop } = await runApplication(services, platform, log, logger).catch(async (error: unknown) => {
+    await log.close();
+    throw error;
+  });
   return {
     operator: new Api(() => address, platform.operatorToken),
     log,
