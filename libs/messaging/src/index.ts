@@ -15,3 +15,4 @@ export * from './consumer/parallel-consumer.js';
 export * from './nest/log-transport.js';
 export * from './kafka/kafka-log.js';
 export type { KafkaLogOptions, LogLevel } from './kafka/kafka-log-options.js';
+export type { PostgresStorageOptions } from './embedded/postgres/postgres-storage.js';

@@ -6,3 +6,4 @@ export * from './recording-member.js';
 export * from './customer-endpoint.js';
 export * from './test-certificate.js';
 export * from './test-service.js';
+export { contentOf, numbered, publishAll } from './log-fixture.js';

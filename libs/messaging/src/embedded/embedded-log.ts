@@ -64,6 +64,7 @@ export class EmbeddedLog implements MessageLog {
   private ownership: Ownership = 'lost';
   private ownershipReason = 'not started';
   private trimTrouble = '';
+  private closed = false;
 
   constructor(
     private readonly storage: LogStorage,
@@ -90,7 +91,7 @@ export class EmbeddedLog implements MessageLog {
     this.view.load(stored);
     this.commits.load(stored.groups);
     this.appender.open(stored.lastTimestampMs);
-    this.trimming = setInterval(() => void this.trim(), this.options.trimEveryMs).unref();
+    this.trimLater();
   }
 
   ensureTopics(topics: readonly TopicSpec[]): Promise<void> {
@@ -143,7 +144,8 @@ export class EmbeddedLog implements MessageLog {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.trimming);
+    this.closed = true;
+    clearTimeout(this.trimming);
     await Promise.all([...this.groups.values()].map((group) => group.leaveAll()));
     await this.appender.close();
     for (const reader of this.readers) await reader.close();
@@ -167,6 +169,10 @@ export class EmbeddedLog implements MessageLog {
     if (ownership !== 'fenced') return;
     this.appender.fence(reason);
     for (const group of this.groups.values()) group.expel(new MessagingError('fenced', reason, true));
+  }
+
+  private trimLater(): void {
+    this.trimming = setTimeout(() => void this.trim().finally(() => this.closed || this.trimLater()), this.options.trimEveryMs).unref();
   }
 
   private async trim(): Promise<void> {

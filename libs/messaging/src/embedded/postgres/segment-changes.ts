@@ -6,8 +6,8 @@ import type { CatalogTopic, Segment, SegmentCatalog } from './segment-catalog.js
 /** Rolled by whichever comes first: small enough to drop soon after it was consumed, large enough that a week makes no more than 168. */
 export const SEGMENT = { bytesMax: 128 * 1024 * 1024, ageMaxMs: 60 * 60_000 } as const;
 
-/** A backup reads all tables for as long as it takes: rather than waiting for it, and all writers for us, the drop is tried again later. */
-const LOCK_TIMEOUT_MS = 500;
+/** A backup reads all tables for as long as it takes. Publishers wait behind a drop, so it gives way at once and is tried again later. */
+const LOCK_TIMEOUT_MS = 20;
 
 /** Each table that is dropped takes locks until the transaction ends; the rest is dropped by the next turns. */
 const DROPS_MAX = 20;
