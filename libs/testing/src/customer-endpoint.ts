@@ -39,6 +39,8 @@ export interface CustomerAnswer {
   readonly raw?: string | Buffer;
 }
 
+const HEADER_BYTES_MAX = 128 * 1024;
+
 export type CustomerScript = (call: CustomerCall) => CustomerAnswer | Promise<CustomerAnswer>;
 
 export interface CustomerEndpointOptions {
@@ -67,8 +69,10 @@ export class CustomerEndpoint {
   ) {}
 
   static async start({ tls, host = '127.0.0.1' }: CustomerEndpointOptions = {}): Promise<CustomerEndpoint> {
-    const server = tls === undefined ? createHttpServer() : createHttpsServer(tls);
-    server.maxHeaderSize = 128 * 1024;
+    const server =
+      tls === undefined
+        ? createHttpServer({ maxHeaderSize: HEADER_BYTES_MAX })
+        : createHttpsServer({ ...tls, maxHeaderSize: HEADER_BYTES_MAX });
     await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, host, resolve));
     const { port } = server.address() as AddressInfo;
     const endpoint = new CustomerEndpoint(server, `${tls === undefined ? 'http' : 'https'}://${host}:${port}`);

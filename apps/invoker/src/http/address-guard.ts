@@ -79,9 +79,14 @@ const carriedBy = (address: ipaddr.IPv6): readonly ipaddr.IPv4[] | null => {
   return [];
 };
 
+const COMPATIBLE_TEXT = /^::(\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3})$/;
+
 const parse = (text: string): ipaddr.IPv4 | ipaddr.IPv6 | null => {
   if (!ipaddr.isValid(text)) return null;
-  const address = ipaddr.parse(text);
+  const inner = COMPATIBLE_TEXT.exec(text)?.[1];
+  // ipaddr.js takes this form for a mapped address; the system dials IPv6.
+  const address =
+    inner === undefined ? ipaddr.parse(text) : new ipaddr.IPv6([...Array<number>(12).fill(0), ...ipaddr.IPv4.parse(inner).octets]);
   return address instanceof ipaddr.IPv6 && within(address, mapped) ? ipv4At(address.toByteArray(), 12, 13, 14, 15) : address;
 };
 
