@@ -152,9 +152,14 @@ describe('what the embedded log keeps and drops', () => {
     expect(await rows()).toBe(5);
     pass(25 * HOUR_MS);
     await eventually(async () => expect(await rows()).toBe(2));
+    await publish(5, 0, null);
+    pass(25 * HOUR_MS);
+    await eventually(async () => expect(await rows()).toBe(0));
     await log.close();
     await start();
-    expect(await log.endOffsets(topic)).toEqual([13]);
+    expect(await log.endOffsets(topic)).toEqual([18]);
+    const reader = log.read({ topic, from: 'beginning', onRecords: () => undefined });
+    await reader.reached([18], 5_000);
   });
 
   it('a backup that reads all tables holds up the dropping, not the writing', async () => {

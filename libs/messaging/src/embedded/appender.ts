@@ -88,7 +88,7 @@ export class Appender {
 
   private async drain(): Promise<void> {
     // Publishes of the same tick share the first insert.
-    await null;
+    await Promise.resolve();
     for (let batch = this.queue.take(this.recordsMax); batch.length > 0; batch = this.queue.take(this.recordsMax)) {
       this.inFlight = batch;
       const records = this.place(batch);

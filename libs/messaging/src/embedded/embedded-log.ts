@@ -64,7 +64,7 @@ export class EmbeddedLog implements MessageLog {
   private ownership: Ownership = 'lost';
   private ownershipReason = 'not started';
   private trimTrouble = '';
-  private closed = false;
+  private closing: Promise<void> | null = null;
 
   constructor(
     private readonly storage: LogStorage,
@@ -143,14 +143,9 @@ export class EmbeddedLog implements MessageLog {
     };
   }
 
-  async close(): Promise<void> {
-    this.closed = true;
-    clearTimeout(this.trimming);
-    await Promise.all([...this.groups.values()].map((group) => group.leaveAll()));
-    await this.appender.close();
-    for (const reader of this.readers) await reader.close();
-    await this.commits.flush();
-    await this.storage.close();
+  close(): Promise<void> {
+    this.closing ??= this.stop();
+    return this.closing;
   }
 
   private async createMissing(topics: readonly TopicSpec[]): Promise<void> {
@@ -159,6 +154,15 @@ export class EmbeddedLog implements MessageLog {
       await this.storage.createTopic(spec);
       this.view.add(spec);
     }
+  }
+
+  private async stop(): Promise<void> {
+    clearTimeout(this.trimming);
+    await Promise.all([...this.groups.values()].map((group) => group.leaveAll()));
+    await this.appender.close();
+    for (const reader of this.readers) await reader.close();
+    await this.commits.flush();
+    await this.storage.close();
   }
 
   private ownershipChanged(ownership: Ownership, reason: string): void {
@@ -172,7 +176,7 @@ export class EmbeddedLog implements MessageLog {
   }
 
   private trimLater(): void {
-    this.trimming = setTimeout(() => void this.trim().finally(() => this.closed || this.trimLater()), this.options.trimEveryMs).unref();
+    this.trimming = setTimeout(() => void this.trim().finally(() => this.closing ?? this.trimLater()), this.options.trimEveryMs).unref();
   }
 
   private async trim(): Promise<void> {

@@ -14,8 +14,12 @@ describe('Fifo', () => {
         const array: number[] = [];
         let next = 0;
         for (const change of changes) {
-          if ('push' in change) for (let count = 0; count < change.push; count++) (fifo.push(next), array.push(next++));
-          else
+          if ('push' in change) {
+            for (let count = 0; count < change.push; count++) {
+              fifo.push(next);
+              array.push(next++);
+            }
+          } else
             expect(Array.from({ length: change.shift }, () => fifo.shift())).toEqual(
               Array.from({ length: change.shift }, () => array.shift()),
             );

@@ -146,7 +146,9 @@ export class EmbeddedGroupMember implements GroupMember {
     const { topic, partition } = owned;
     owned.admitting = false;
     owned.feed = new PartitionFeed(this.view, this.view.partition(topic, partition), fromOffset, {
-      deliver: (records) => this.options.listener.records(topic, partition, records),
+      deliver: (records) => {
+        if (records.length > 0) this.options.listener.records(topic, partition, records);
+      },
       failed: (error) => this.fail(error, [...this.owned.values()]),
     });
     if (this.paused.has(nameOf(owned))) owned.feed.hold('paused');
@@ -188,6 +190,11 @@ export class EmbeddedGroupMember implements GroupMember {
       this.owned.delete(nameOf(partition));
       this.paused.delete(nameOf(partition));
     }
-    this.options.listener.lost(partitions.map(({ topic, partition }) => ({ topic, partition })));
+    try {
+      this.options.listener.lost(partitions.map(({ topic, partition }) => ({ topic, partition })));
+    } catch (error) {
+      // The partitions are gone whatever the listener says, and the other members wait for theirs.
+      this.report(error);
+    }
   }
 }

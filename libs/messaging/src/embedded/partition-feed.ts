@@ -6,7 +6,7 @@ import type { PartitionLog } from './partition-log.js';
 const READ_RETRY_MS = 250;
 
 export interface FeedTarget {
-  /** Takes the records at once. A throw stops the feed. */
+  /** Takes the records at once; none when only the position moved (what lay there is gone). A throw stops the feed. */
   deliver(records: readonly LogRecord[]): void;
   failed(error: unknown): void;
 }
@@ -86,7 +86,7 @@ export class PartitionFeed {
   private deliver(records: readonly LogRecord[], nextOffset: number): void {
     this.position = nextOffset;
     try {
-      if (records.length > 0) this.target.deliver(records);
+      this.target.deliver(records);
     } catch (error) {
       this.stop();
       this.target.failed(error);

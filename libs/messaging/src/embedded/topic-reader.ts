@@ -21,7 +21,7 @@ export class TopicReader implements LogReader {
   ) {
     this.feeds = view.partitions(options.topic).map((log) => {
       const deliver = (records: Parameters<ReaderOptions['onRecords']>[1]): void => {
-        options.onRecords(log.partition, records);
+        if (records.length > 0) options.onRecords(log.partition, records);
         this.wakeWaiters();
       };
       // Nobody is told of a reader's own error, so it must not pass unseen.

@@ -117,7 +117,6 @@ export class OwnerConnection {
   private async runNow<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
     const { session } = this;
     if (session === null) throw this.ending ?? new ConnectionLost('the connection to Postgres is lost');
-    const watchdog = setTimeout(() => session.socket.destroy(), this.options.answerTimeoutMs);
     try {
       return await work(session.client);
     } catch (error) {
@@ -128,8 +127,6 @@ export class OwnerConnection {
       }
       this.lose(session, error);
       throw new ConnectionLost('the connection to Postgres was lost', { cause: error });
-    } finally {
-      clearTimeout(watchdog);
     }
   }
 
@@ -219,6 +216,7 @@ export class OwnerConnection {
       connectionString: this.options.connectionString,
       application_name: 'cloud-functions embedded log, owner',
       connectionTimeoutMillis: 5_000,
+      query_timeout: this.options.answerTimeoutMs,
       keepAlive: true,
       stream: () => socket,
     });
@@ -227,9 +225,10 @@ export class OwnerConnection {
     try {
       await client.connect();
       await client.query(`select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'`);
-      const { rows } = await client.query<{ pid: number; started_at: string }>(
-        'select pid, backend_start::text as started_at from pg_stat_activity where pid = pg_backend_pid()',
+      const { rows } = await client.query<{ pid: number; started_at: string; stand_by: boolean }>(
+        'select pid, backend_start::text as started_at, pg_is_in_recovery() as stand_by from pg_stat_activity where pid = pg_backend_pid()',
       );
+      if (rows[0]?.stand_by === true) throw new Error('this Postgres is a stand-by');
       return { client, socket, pid: rows[0]?.pid ?? 0, startedAt: rows[0]?.started_at ?? '' };
     } catch (error) {
       socket.destroy();

@@ -44,15 +44,23 @@ const WRITE_TIMEOUT_MS = 30_000;
 export class PostgresStorage implements LogStorage {
   private readonly reads: pg.Pool;
   private readonly segmentBounds: SegmentBounds;
+  private readonly answerTimeoutMs: number;
   private owner: OwnerConnection | null = null;
   private catalog = new SegmentCatalog();
   /** An append whose outcome is not known yet. */
   private unresolved: { readonly records: readonly LogRecord[]; stored: boolean } | null = null;
 
   constructor(private readonly options: PostgresStorageOptions) {
-    const { connectionString } = options;
-    this.segmentBounds = options.segment ?? SEGMENT;
-    this.reads = new pg.Pool({ connectionString, max: READ_CONNECTIONS_MAX, application_name: 'cloud-functions embedded log, readers' });
+    const { connectionString, segment = SEGMENT, answerTimeoutMs = 30_000 } = options;
+    this.segmentBounds = segment;
+    this.answerTimeoutMs = answerTimeoutMs;
+    this.reads = new pg.Pool({
+      connectionString,
+      max: READ_CONNECTIONS_MAX,
+      application_name: 'cloud-functions embedded log, readers',
+      connectionTimeoutMillis: answerTimeoutMs,
+      query_timeout: answerTimeoutMs,
+    });
     // The pool replaces what broke; whoever reads sees its own error.
     this.reads.on('error', () => undefined);
   }
@@ -64,7 +72,7 @@ export class PostgresStorage implements LogStorage {
       connectionString: this.options.connectionString,
       connectTimeoutMs: this.options.connectTimeoutMs ?? 30_000,
       lockTimeoutMs: this.options.lockTimeoutMs ?? 10_000,
-      answerTimeoutMs: this.options.answerTimeoutMs ?? 30_000,
+      answerTimeoutMs: this.answerTimeoutMs,
       onOwnership: opening.onOwnership,
       verify: async (client) => {
         if (verified) return this.reload(client);
@@ -125,7 +133,7 @@ export class PostgresStorage implements LogStorage {
       client.query(
         `insert into embedded_log.groups (group_name, topic_id, seen_at_ms) select $1, unnest($2::integer[]), $3
          on conflict (group_name, topic_id) do update set seen_at_ms = excluded.seen_at_ms`,
-        [group, topics.map((topic) => this.catalog.topic(topic).id), seenAtMs],
+        [group, [...new Set(topics)].map((topic) => this.catalog.topic(topic).id), seenAtMs],
       ),
     );
   }
