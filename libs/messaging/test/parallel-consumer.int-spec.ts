@@ -11,7 +11,7 @@ import { ScriptedLog, TOPIC } from './scripted-log.js';
 
 const broken = (retryable: boolean): Error => Object.assign(new Error('broken'), { retryable });
 /** Long enough for what must not happen to happen. */
-const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 50));
+const settled = (waitMs = 50): Promise<void> => new Promise((resolve) => setTimeout(resolve, waitMs));
 
 const opened: ParallelConsumer[] = [];
 
@@ -297,6 +297,8 @@ describe('parallel consumer', () => {
     expect(handler.started).toEqual(['0:0']);
     handler.end('0:0');
     await eventually(() => expect(handler.started).toEqual(['0:0', '0:0']));
+    await settled(250);
+    expect(log.committed(0)).toBe(0);
     handler.end('0:0');
     await eventually(() => expect(log.committed(0)).toBe(1));
   });
