@@ -12,7 +12,6 @@ import { TopicReconciler } from './change-log/topic-reconciler.js';
 import { CloudFunctionsController } from './cloud-functions/cloud-functions.controller.js';
 import { CloudFunctionsRepository } from './cloud-functions/cloud-functions.repository.js';
 import { CloudFunctionsService } from './cloud-functions/cloud-functions.service.js';
-import { KeysInUse } from './database/keys-in-use.js';
 import { RegistryDatabaseModule } from './database/registry-database.js';
 import { EventCatalogController } from './event-catalog/event-catalog.controller.js';
 import { OrganizationsController } from './organizations/organizations.controller.js';
@@ -39,7 +38,6 @@ import { TriggersService } from './triggers/triggers.service.js';
   ],
   providers: [
     { provide: REGISTRY_CONFIG, useFactory: () => readConfig(registryConfigSchema) },
-    KeysInUse,
     ...[OrganizationsService, OrganizationsRepository],
     ...[AccessTokensService, AccessTokensRepository],
     ...[RegisteredApisService, RegisteredApisRepository],

@@ -1,7 +1,5 @@
-import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import type { Database } from '@cf/persistence';
-import { InvalidSettingsError, PLATFORM, type PlatformConfig } from '@cf/service-kit';
-import { REGISTRY_DATABASE } from './registry-database.token.js';
+import { InvalidSettingsError, type KeyRing } from '@cf/service-kit';
 
 /** The key id before the first dot of every sealed field; a quote inside a value is escaped, so that no value looks like a field. */
 const SEALED_FIELD = '"sealed[A-Za-z]+":\\s*"([A-Za-z0-9_-]+)\\.';
@@ -12,19 +10,11 @@ const KEYS_IN_USE = `
           UNION ALL SELECT signing::text FROM registry.cloud_functions) AS resources`;
 
 /** Stops a start whose key ring lacks a key that secrets are sealed with (guarantees.md §6): every call that needs one would fail later. */
-@Injectable()
-export class KeysInUse implements OnModuleInit {
-  constructor(
-    @Inject(REGISTRY_DATABASE) private readonly database: Database,
-    @Inject(PLATFORM) private readonly platform: PlatformConfig,
-  ) {}
-
-  async onModuleInit(): Promise<void> {
-    const used = await this.database.query<{ id: string }>(KEYS_IN_USE, [SEALED_FIELD]);
-    const missing = used.map(({ id }) => id).filter((id) => !this.platform.keyRing.has(id));
-    if (missing.length === 0) return;
-    throw new InvalidSettingsError([
-      { name: 'ENCRYPTION_KEYS', detail: `lacks ${missing.join(', ')}, with which stored secrets are sealed` },
-    ]);
-  }
-}
+export const refuseMissingKeys = async (database: Database, keyRing: KeyRing): Promise<void> => {
+  const used = await database.query<{ id: string }>(KEYS_IN_USE, [SEALED_FIELD]);
+  const missing = used.map(({ id }) => id).filter((id) => !keyRing.has(id));
+  if (missing.length === 0) return;
+  throw new InvalidSettingsError([
+    { name: 'ENCRYPTION_KEYS', detail: `lacks ${missing.join(', ')}, with which stored secrets are sealed` },
+  ]);
+};

@@ -7,6 +7,7 @@ import { CloudFunctionEntity } from '../cloud-functions/cloud-function.entity.js
 import { OrganizationEntity } from '../organizations/organization.entity.js';
 import { RegisteredApiEntity } from '../registered-apis/registered-api.entity.js';
 import { TriggerEntity } from '../triggers/trigger.entity.js';
+import { refuseMissingKeys } from './keys-in-use.js';
 import { CreateRegistry1700000000001 } from './migrations/create-registry-1700000000001.js';
 import { REGISTRY_DATABASE } from './registry-database.token.js';
 
@@ -28,10 +29,19 @@ const openRegistryDatabase = (platform: PlatformConfig, health: Health): Databas
   exports: [REGISTRY_DATABASE],
 })
 export class RegistryDatabaseModule implements OnModuleInit, OnApplicationShutdown {
-  constructor(@Inject(REGISTRY_DATABASE) private readonly database: Database) {}
+  constructor(
+    @Inject(REGISTRY_DATABASE) private readonly database: Database,
+    @Inject(PLATFORM) private readonly platform: PlatformConfig,
+  ) {}
 
   async onModuleInit(): Promise<void> {
     await this.database.start();
+    try {
+      await refuseMissingKeys(this.database, this.platform.keyRing);
+    } catch (error) {
+      await this.database.stop();
+      throw error;
+    }
   }
 
   async onApplicationShutdown(): Promise<void> {
