@@ -88,10 +88,10 @@ const launch = (args: string[], env: NodeJS.ProcessEnv = {}): Launch => {
 
 const builds = (): number => readFileSync(join(checkout, 'builds.log'), 'utf8').trim().split('\n').length;
 
-const up = (launched: Launch): Promise<number> =>
+const up = (lines: readonly string[]): Promise<number> =>
   eventually(() => {
-    const pid = launched.lines.map((line) => /^up as (\d+), launched: 1$/.exec(line)?.[1]).find(Boolean);
-    if (!pid) throw new Error(`not up: ${launched.lines.join('\n')}`);
+    const pid = lines.map((line) => /^up as (\d+), launched: 1$/.exec(line)?.[1]).find(Boolean);
+    if (!pid) throw new Error(`not up: ${lines.join('\n')}`);
     return Number(pid);
   });
 
@@ -140,7 +140,7 @@ describe('the launcher', () => {
 
   it('passes a signal on once, however often it comes, and ends with the code of the program', async () => {
     const launched = launch(['start']);
-    await up(launched);
+    await up(launched.lines);
     launched.child.kill('SIGTERM');
     await eventually(() => expect(launched.lines).toContain('SIGTERM'));
     launched.child.kill('SIGTERM');
@@ -150,26 +150,25 @@ describe('the launcher', () => {
 
   it('lets the program notice that its launcher was killed', async () => {
     const launched = launch(['start']);
-    const pid = await up(launched);
+    const pid = await up(launched.lines);
     launched.child.kill('SIGKILL');
     await eventually(() => expect(existsSync(join(checkout, 'disconnected'))).toBe(true));
     await eventually(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'));
   });
 
-  it('ends the program when npm was killed above it', async () => {
-    const npm = spawn(
-      process.execPath,
-      ['-e', `require('child_process').spawn(process.execPath, ['tools/run.mjs', 'start'], { stdio: 'inherit' })`],
-      {
-        cwd: checkout,
-        env: { ...process.env, npm_lifecycle_event: 'start' },
-        stdio: ['ignore', 'pipe', 'inherit'],
-      },
-    );
+  it.each([
+    'spawn(process.execPath, ["tools/run.mjs", "start"], options)',
+    'spawn("sh", ["-c", process.execPath + " tools/run.mjs start; true"], options)',
+  ])('ends the program when npm was killed above it: %s', async (start) => {
+    const npm = spawn(process.execPath, ['-e', `const options = { stdio: 'inherit' }; require('child_process').${start}`], {
+      cwd: checkout,
+      env: { ...process.env, npm_lifecycle_event: 'start' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     started.push(npm);
     const lines: string[] = [];
     createInterface(npm.stdout).on('line', (line) => lines.push(line));
-    const pid = await up({ lines } as Launch);
+    const pid = await up(lines);
     npm.kill('SIGKILL');
     await eventually(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'));
   });

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 
 /** How often a launcher looks whether its own npm is still there. */
@@ -20,10 +21,8 @@ export const run = (program, args, options = {}) =>
     const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'];
     for (const signal of signals) process.on(signal, pass);
 
-    const parent = process.ppid;
-    const watch = process.env.npm_lifecycle_event
-      ? setInterval(() => process.ppid !== parent && pass('SIGTERM'), PARENT_CHECK_EVERY_MS).unref()
-      : undefined;
+    const npm = findNpm();
+    const watch = npm && setInterval(() => findNpm() !== npm && pass('SIGTERM'), PARENT_CHECK_EVERY_MS).unref();
 
     const end = (code) => {
       clearInterval(watch);
@@ -36,3 +35,14 @@ export const run = (program, args, options = {}) =>
     });
     child.once('exit', (code, signal) => end(code ?? 128 + constants.signals[signal]));
   });
+
+/** The process id of the npm that started this one, itself or through a shell; 0 without npm. After its death another id adopts its child. */
+const findNpm = () => {
+  if (!process.env.npm_lifecycle_event) return 0;
+  try {
+    const [name, parent] = /\((.*)\) \S+ (\d+)/.exec(readFileSync(`/proc/${process.ppid}/stat`, 'utf8')).slice(1);
+    return /^(sh|dash|bash|ash|zsh)$/.test(name) ? Number(parent) : process.ppid;
+  } catch {
+    return process.ppid;
+  }
+};
