@@ -121,6 +121,9 @@ export class Connection {
     // Without noDelay a small request waits for the acknowledgement of the one before it.
     const servername = isIP(host) === 0 ? { servername: host } : {};
     const socket = ssl ? connectTls({ host, port, ...servername, ...ssl }, onConnect) : connectPlain({ host, port }, onConnect);
+    const unref = socket.unref.bind(socket);
+    // kafkajs does this at every try to reach a broker that is away, and each leaves a listener on the dead socket.
+    socket.unref = () => (socket.destroyed ? socket : unref());
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     this.#sockets.add(socket);

@@ -113,7 +113,7 @@ export class KafkaGroupMember implements GroupMember {
 
   async #run(): Promise<void> {
     const { signal } = this.#leaving;
-    const backOff = new BackOff(250, 5_000);
+    const backOff = new BackOff(250, 2_000);
     while (!signal.aborted) {
       try {
         if (!this.#told) await this.#settleStart();
@@ -125,6 +125,8 @@ export class KafkaGroupMember implements GroupMember {
       } catch (error) {
         if (isRebalance(error)) continue;
         await this.#fallOut(error);
+        // The coordinator is there and only forgot this member, which may come back as a new one.
+        if (isExpulsion(error)) backOff.reset();
         await backOff.wait(signal);
       }
     }
