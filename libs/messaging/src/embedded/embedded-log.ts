@@ -37,12 +37,12 @@ export interface EmbeddedLogOptions {
 const DEFAULTS = { recentBytesMax: 64 * 1024 * 1024, publishTimeoutMs: 30_000, trimEveryMs: 60_000 } satisfies EmbeddedLogOptions;
 
 /**
- * 1 MiB or 1,000 records are written in a few milliseconds: that is what a step waits for at most.
+ * 250 records or 256 KiB are written in a few milliseconds: that is what a step waits for at most.
  * Consumers bound what they have in flight, so a queue this long means that the storage is away.
  */
 const APPEND_BOUNDS: AppendBounds = {
-  batchRecordsMax: 1_000,
-  batchBytesMax: 1024 * 1024,
+  batchRecordsMax: 250,
+  batchBytesMax: 256 * 1024,
   queuedRecordsMax: 100_000,
   queuedBytesMax: 128 * 1024 * 1024,
 };
