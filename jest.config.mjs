@@ -22,6 +22,7 @@ export default {
       },
     ],
   },
+  reporters: ['default', '<rootDir>/tools/jest/counts-reporter.mjs'],
   globalSetup: '<rootDir>/tools/jest/set-up.mjs',
   globalTeardown: '<rootDir>/tools/jest/tear-down.mjs',
   // Integration specs wait more than they compute, but each worker holds pools, brokers' connections and timers: two fit a small machine.

@@ -10,8 +10,6 @@ const JEST = [
   '--disable-warning=ExperimentalWarning',
   '--disable-warning=TimeoutNegativeWarning',
   'node_modules/jest/bin/jest.js',
-  '--reporters=default',
-  '--reporters=./tools/jest/counts-reporter.mjs',
 ];
 
 /** Without arguments all checks and all specs, with arguments what Jest makes of them. The last line sums up. */
