@@ -12,7 +12,7 @@ import {
   type Topic,
   type Trigger,
 } from '@cf/contract';
-import { EmbeddedLog, MessagePublisher, type GroupMember, type LogRecord, type MessageLog, type Publisher } from '@cf/messaging';
+import { EmbeddedLog, MessagePublisher, type LogRecord, type MessageLog, type Publisher } from '@cf/messaging';
 import { createLogger, readPlatform, runApplication, type RunningApplication } from '@cf/service-kit';
 
 /** Two, so that nothing works by the order of one partition. */
@@ -28,22 +28,18 @@ export interface HttpAnswer {
   readonly body: any;
 }
 
-/** A log whose groups commit nothing: whoever takes over finds what a `kill -9` would have left. */
-const withoutCommits = (log: MessageLog): MessageLog =>
-  new Proxy(log, {
-    get: (target, name) => {
-      if (name === 'join') {
-        return async (options: Parameters<MessageLog['join']>[0]) => {
-          const member = await target.join(options);
-          return new Proxy(member, {
-            get: (joined, part: keyof GroupMember) => (part === 'commit' ? async () => undefined : joined[part].bind(joined)),
-          });
-        };
-      }
-      const part: unknown = Reflect.get(target, name, target);
-      return typeof part === 'function' ? (part.bind(target) as unknown) : part;
+/** The same object with one method replaced. */
+const replacing = <T extends object, Name extends keyof T>(target: T, replaced: Name, method: T[Name]): T =>
+  new Proxy(target, {
+    get: (original, name) => {
+      const member: unknown = name === replaced ? method : Reflect.get(original, name, original);
+      return typeof member === 'function' ? (member.bind(original) as unknown) : member;
     },
   });
+
+/** A log whose groups commit nothing: whoever takes over finds what a `kill -9` would have left. */
+const withoutCommits = (log: MessageLog): MessageLog =>
+  replacing(log, 'join', async (options) => replacing(await log.join(options), 'commit', async () => undefined));
 
 /**
  * One service with HTTP on a free port, on a log in memory that outlives it. Real: everything of the service and the log's engine.
