@@ -221,6 +221,21 @@ describeOnKafka('a member of a Kafka group', () => {
       expect(member.values(0)).toEqual([]);
       expect(member.values(1).map(Number)).toEqual(upTo(15, 5));
       expect(await log.committedOffsets(group, name)).toEqual([5, 5]);
+      await eventually(() => expect(log.status()).toMatchObject({ ok: false, detail: expect.stringContaining(`stopped at ${name}[0]`) }));
+    });
+
+    it('begins anew at the earliest record where the offset lies beyond the end, and the listener learns where it is', async () => {
+      const name = await topic();
+      await publishAll(log, numbered(name, 3));
+      const before = await RecordingMember.join(log, { topics: [name], group });
+      await before.got(3);
+      await before.commit(name, 0, 50);
+      await before.member.leave();
+      const after = await RecordingMember.join(log, { topics: [name], group });
+      await after.got(3);
+      expect(after.assignments.map(({ committedOffset }) => committedOffset)).toEqual([50, 0]);
+      expect(after.lostPartitions).toHaveLength(1);
+      expect(after.member.healthy()).toBe(true);
     });
 
     it('takes a missing offset for a loss where the group may not jump, and not for a partition that never had a record', async () => {

@@ -188,7 +188,7 @@ export class FetchLoop {
       if (question === undefined || !this.#isCurrent(question)) continue;
       try {
         await this.#accept(question.target, answer);
-        this.#works(question.target);
+        if (!question.target.stopped) this.#works(question.target);
       } catch (error) {
         void this.#retryLater(question.target, error);
       }

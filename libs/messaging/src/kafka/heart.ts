@@ -42,22 +42,22 @@ export class Heart {
 
   async #beat(): Promise<void> {
     const { signal } = this.#stopping;
-    let answeredMs = Date.now();
+    let answeredMs = performance.now();
     for (;;) {
       await pause(this.rhythm.intervalMs, signal);
       if (signal.aborted) return;
       try {
-        await this.#askWithin(answeredMs + this.rhythm.sessionTimeoutMs - Date.now());
-        answeredMs = Date.now();
+        await this.#askWithin(answeredMs + this.rhythm.sessionTimeoutMs - performance.now());
+        answeredMs = performance.now();
       } catch (error) {
         if (signal.aborted) return;
         if (isExpulsion(error)) return this.#fail(error);
         if (isRebalance(error)) {
-          answeredMs = Date.now();
+          answeredMs = performance.now();
           this.#gather();
           continue;
         }
-        if (Date.now() - answeredMs >= this.rhythm.sessionTimeoutMs) return this.#fail(error);
+        if (performance.now() - answeredMs >= this.rhythm.sessionTimeoutMs) return this.#fail(error);
         await this.missed(error);
       }
     }

@@ -217,7 +217,7 @@ export class KafkaGroupMember implements GroupMember {
         const topics = [...new Set(partitions.map(({ topic }) => topic))];
         return (await Promise.all(topics.map((topic) => this.#beginningsOf(topic, partitions.filter((own) => own.topic === topic))))).flat(); // prettier-ignore
       } catch (error) {
-        if (!partitions.some(stillOwned)) return [];
+        if (this.#leaving.signal.aborted || !partitions.some(stillOwned)) return [];
         await this.connection.failed(error);
         await backOff.wait(this.#leaving.signal);
       }
@@ -244,9 +244,13 @@ export class KafkaGroupMember implements GroupMember {
       return null;
     }
     const earliest = (await listOffsets(this.connection, topic, EARLIEST, [partition])).get(partition) ?? 0;
-    const { group } = this.options;
-    this.connection.settings.log('warn', `${group} finds offset ${offset} of ${topic}[${partition}] gone, reading on at ${earliest}`, {});
-    return earliest;
+    const text = `${this.options.group} finds offset ${offset} of ${topic}[${partition}] gone, reading on at ${earliest}`;
+    this.connection.settings.log('warn', text, {});
+    if (earliest > offset) return earliest;
+    // Back to before what the listener knows as completed: only a new assignment from there can tell it.
+    await this.commit([{ topic, partition, offset: earliest }]);
+    this.#heart?.fail(new MessagingError('offset_out_of_range', text, true));
+    return null;
   }
 
   #stop(topic: string, partition: number, reason: string): void {

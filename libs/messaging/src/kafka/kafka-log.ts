@@ -45,7 +45,7 @@ export class KafkaLog implements MessageLog {
 
   async start(): Promise<void> {
     const { startTimeoutMs, brokers } = this.#settings;
-    const giveUpAtMs = Date.now() + startTimeoutMs;
+    const giveUpAtMs = performance.now() + startTimeoutMs;
     const backOff = new BackOff(200, 1_000);
     for (;;) {
       try {
@@ -54,7 +54,7 @@ export class KafkaLog implements MessageLog {
         return;
       } catch (error) {
         await this.#questions.failed(error);
-        if (Date.now() > giveUpAtMs) {
+        if (performance.now() > giveUpAtMs) {
           const text = `Kafka (${brokers.join(', ')}) could not be reached within ${startTimeoutMs} ms: ${(error as Error).message}`;
           throw new MessagingError('log_unavailable', text, true, { cause: error });
         }

@@ -65,7 +65,7 @@ export class KafkaPublisher implements Publisher {
         headers,
         bytes,
         partition: outgoing.partition,
-        giveUpAtMs: Date.now() + settings.deliveryTimeoutMs,
+        giveUpAtMs: performance.now() + settings.deliveryTimeoutMs,
         settle: (error) => {
           this.#open--;
           this.#bytes -= bytes;
@@ -115,7 +115,7 @@ export class KafkaPublisher implements Publisher {
       } catch (error) {
         const final = isUnknownTopic(error) ? new PublishError('unknown_topic', `there is no topic ${name}`, false) : null;
         if (final === null) await this.connection.failed(error);
-        const nowMs = Date.now();
+        const nowMs = performance.now();
         const still = waiting.filter((record) => {
           if (final === null && record.giveUpAtMs > nowMs) return true;
           record.settle(final ?? this.#notAcknowledged(name, error));
@@ -169,7 +169,7 @@ export class KafkaPublisher implements Publisher {
     const blocked = this.#queues().filter((queue) => queue.length > 0);
     clearTimeout(this.#wake);
     if (blocked.length === 0) return;
-    const waitMs = Math.min(...blocked.map(({ notBeforeMs }) => notBeforeMs)) - Date.now();
+    const waitMs = Math.min(...blocked.map(({ notBeforeMs }) => notBeforeMs)) - performance.now();
     this.#wake = setTimeout(() => this.#sendSoon(), Math.max(1, waitMs));
   }
 
@@ -178,7 +178,7 @@ export class KafkaPublisher implements Publisher {
   }
 
   #take(): readonly PartitionBatch[] {
-    const nowMs = Date.now();
+    const nowMs = performance.now();
     const batches: PartitionBatch[] = [];
     let bytesLeft = REQUEST_BYTES;
     // The first place rotates, so that a partition which fills the request alone does not keep the others out.
@@ -214,7 +214,7 @@ export class KafkaPublisher implements Publisher {
         );
       return;
     }
-    const nowMs = Date.now();
+    const nowMs = performance.now();
     const mayHelp = type === undefined || retriable === true;
     const again = records.filter((record) => {
       if (mayHelp && record.giveUpAtMs > nowMs) return true;

@@ -5,7 +5,7 @@
  * Of kafkajs we use connections, authentication, metadata and the encoding of requests. Its consumer and producer are not used:
  * the consumer holds the fetches of a broker back until every batch of the last one is handled, reads kept partitions again
  * from the last commit after each rebalance and jumps to a default offset by itself; the producer answers a batch with the first
- * error of any partition, so that a retry doubles what was already appended (docs: kafka-engines, "kafkajs 2.2.4").
+ * error of any partition, so that a retry doubles what was already appended.
  */
 import { createRequire } from 'node:module';
 import { AssignerProtocol, type Cluster as PublicCluster, type Kafka } from 'kafkajs';

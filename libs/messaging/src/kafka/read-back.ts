@@ -13,13 +13,13 @@ const GIVE_UP_MS = 30_000;
 
 /** Tries again while the cluster is away for a moment. */
 async function withRetries<T>(connection: Connection, work: () => Promise<T>): Promise<T> {
-  const giveUpAtMs = Date.now() + GIVE_UP_MS;
+  const giveUpAtMs = performance.now() + GIVE_UP_MS;
   const backOff = new BackOff();
   for (;;) {
     try {
       return await work();
     } catch (error) {
-      if (connection.closed || Date.now() > giveUpAtMs) throw error;
+      if (connection.closed || performance.now() > giveUpAtMs) throw error;
       await connection.failed(error);
       await backOff.wait();
     }

@@ -23,12 +23,12 @@ export const isUnknownTopic = (error: unknown): boolean => (error as Partial<Pro
 
 /** The leaders of a topic (logical name); one that is not there yet is waited for a little. */
 export async function leadersOnceCreated(connection: Connection, topic: string): Promise<readonly number[]> {
-  const giveUpAtMs = Date.now() + CREATION_GRACE_MS;
+  const giveUpAtMs = performance.now() + CREATION_GRACE_MS;
   for (;;) {
     try {
       return await connection.leaders(connection.physical(topic));
     } catch (error) {
-      if (!isUnknownTopic(error) || Date.now() > giveUpAtMs) throw error;
+      if (!isUnknownTopic(error) || performance.now() > giveUpAtMs) throw error;
       await delay(ASK_AGAIN_MS);
     }
   }
