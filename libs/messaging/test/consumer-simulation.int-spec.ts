@@ -6,6 +6,7 @@ import { describe, expect, it } from '@jest/globals';
 import { eventually } from '@cf/testing';
 import fc from 'fast-check';
 import { ParallelConsumer } from '../src/consumer/parallel-consumer.js';
+import { MessagingError } from '../src/errors.js';
 import type { LogRecord } from '../src/log.js';
 import { ScriptedLog, TOPIC } from './scripted-log.js';
 
@@ -58,7 +59,7 @@ class World {
       },
       {
         handle: (record, { signal }) => this.call(record, signal, process),
-        unprocessable: () => Promise.reject(new Error('not expected')),
+        unprocessable: async (record, error) => this.bury(record, error),
         orderKey: ({ key }) => String(key),
       },
     );
@@ -88,6 +89,11 @@ class World {
           throw new Error(`${name} is committed and not done`);
       }
     }
+  }
+
+  private bury({ partition, offset }: LogRecord, error: unknown): void {
+    if (!(error instanceof MessagingError) || error.code !== 'crash_suspect') this.violations.push(`${partition}:${offset} was given up`);
+    this.done.add(`${partition}:${offset}`);
   }
 
   private call(record: LogRecord, signal: AbortSignal, process: number): Promise<void> {

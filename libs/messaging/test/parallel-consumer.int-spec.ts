@@ -400,13 +400,50 @@ describe('parallel consumer', () => {
     const handler = new ScriptedHandler(true);
     await consume(log, { handle: handler.handle });
     await log.assign(0);
+    log.write(0);
+    await eventually(() => expect(log.committed(0)).toBe(1));
+    const commits = log.commits.length;
     log.commitError = new Error('coordinator is away');
     for (let i = 0; i < 3; i++) log.write(0);
-    await eventually(() => expect(handler.ended).toHaveLength(3));
-    await settled();
+    await eventually(() => expect(handler.ended).toHaveLength(4));
+    await settled(150);
     log.commitError = null;
-    await eventually(() => expect(log.committed(0)).toBe(3));
-    expect(log.commits).toHaveLength(1);
+    await eventually(() => expect(log.committed(0)).toBe(4));
+    expect(log.commits).toHaveLength(commits + 1);
+  });
+
+  it('gives up a record that killed the process four times, the last time alone, and nothing else', async () => {
+    const log = new ScriptedLog();
+    for (let i = 0; i < 12; i++) log.write(0);
+    const buried: number[] = [];
+    const done = new Set<number>();
+    const unprocessable = async ({ offset }: LogRecord): Promise<void> => void buried.push(offset);
+    let deaths = 0;
+    let killedAlone = false;
+    const live = async (): Promise<boolean> => {
+      let running = 0;
+      let dead = false;
+      const handle = async ({ offset }: LogRecord): Promise<void> => {
+        running++;
+        if (offset === 5 && !dead) {
+          dead = true;
+          killedAlone = running === 1;
+          log.crash();
+        }
+        await (dead ? new Promise<never>(() => {}) : settled(5));
+        running--;
+        done.add(offset);
+      };
+      await consume(log, { handle, unprocessable }, { drainTimeoutMs: 1 });
+      await log.assign(0);
+      await eventually(() => expect(dead || log.committed(0) === 12).toBe(true));
+      if (dead) deaths++;
+      return !dead;
+    };
+    while (!(await live())) if (deaths > 10) throw new Error('it dies for ever');
+    expect([deaths, killedAlone]).toEqual([4, true]);
+    expect(buried).toEqual([5]);
+    expect([...done].sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11]);
   });
 
   it('lets sockets have their turn between handlers that return at once', async () => {

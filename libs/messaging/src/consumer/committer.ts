@@ -42,10 +42,13 @@ export class Committer {
     return this.#completions >= COMMIT_COMPLETIONS && !this.#underWay && this.#failures === 0;
   }
 
-  /** What to commit now, nothing while another commit is under way or after an error. To be followed by `succeeded` or `failed`. */
-  begin(nowMs: number): CommitRequest | null {
+  /**
+   * What to commit now, nothing while another commit is under way or after an error. To be followed by `succeeded` or `failed`.
+   * `handover`: the partitions may go, and this process has not died.
+   */
+  begin(nowMs: number, handover = false): CommitRequest | null {
     if (this.#underWay || nowMs < this.#notBeforeMs || this.#changed.size === 0) return null;
-    const request = new CommitRequest([...this.#changed]);
+    const request = new CommitRequest([...this.#changed], handover);
     this.#changed.clear();
     this.#completions = 0;
     if (request.offsets.length === 0) return null;
@@ -75,13 +78,18 @@ export class CommitRequest {
   readonly partitions: OwnedPartition[] = [];
   readonly offsets: OffsetCommit[] = [];
 
-  constructor(changed: readonly OwnedPartition[]) {
+  constructor(
+    changed: readonly OwnedPartition[],
+    readonly handover: boolean,
+  ) {
     for (const partition of changed) {
-      const { topic, partition: number, tracker } = partition;
+      const { topic, partition: number, tracker, guard } = partition;
       const offset = tracker.watermark();
       if (offset < 0) continue;
-      const metadata = encodeOffsetMetadata(offset, tracker.completedAbove());
-      if (offset === partition.committedOffset && metadata === partition.committedMetadata) continue;
+      if (!handover) guard.announce();
+      const suspects = guard.suspects().map((suspect) => ({ ...suspect, announced: suspect.announced && !handover }));
+      const metadata = encodeOffsetMetadata(offset, { isOpen: !handover, suspects, completed: tracker.completedAbove() });
+      if (offset === partition.committedOffset && metadata === partition.committedMetadata && guard.waiting === 0) continue;
       this.partitions.push(partition);
       this.offsets.push({ topic, partition: number, offset, metadata });
     }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { decodeOffsetMetadata, encodeOffsetMetadata } from './offset-metadata.js';
+import { decodeOffsetMetadata, encodeOffsetMetadata, NOTHING_KNOWN, type OffsetProgress, type Suspect } from './offset-metadata.js';
 import { appendRange } from './offset-ranges.js';
 
 const offsets = fc.oneof(
@@ -18,15 +18,33 @@ const rangesAbove = (offset: number, steps: readonly (readonly [number, number])
   return ranges;
 };
 
+const only = (completed: readonly number[]): OffsetProgress => ({ ...NOTHING_KNOWN, completed });
+
+const suspectsAbove = (offset: number, gaps: readonly (readonly [number, number, boolean])[]): Suspect[] => {
+  let at = offset;
+  return gaps.map(([gap, deaths, announced]) => ({ offset: (at += gap), deaths, announced }));
+};
+
 const steps = (lengthMax: number, runMax: number) =>
   fc.array(fc.tuple(fc.integer({ min: 1, max: runMax }), fc.integer({ min: 1, max: runMax })), { maxLength: lengthMax });
 
+const gaps = (lengthMax: number) => fc.array(fc.tuple(fc.nat({ max: 300 }), fc.nat({ max: 3 }), fc.boolean()), { maxLength: lengthMax });
+
 describe('offset metadata', () => {
+  it('brings back who may have killed a process, beside the completed ranges', () => {
+    fc.assert(
+      fc.property(offsets, fc.boolean(), gaps(200), steps(20, 100), (offset, isOpen, suspected, runs) => {
+        const progress = { isOpen, suspects: suspectsAbove(offset, suspected), completed: rangesAbove(offset, runs) };
+        expect(decodeOffsetMetadata(offset, encodeOffsetMetadata(offset, progress))).toEqual(progress);
+      }),
+    );
+  });
+
   it('brings back the completed ranges it was given, wherever in the log', () => {
     fc.assert(
       fc.property(offsets, steps(60, 100_000), (offset, runs) => {
         const ranges = rangesAbove(offset, runs);
-        expect(decodeOffsetMetadata(offset, encodeOffsetMetadata(offset, ranges))).toEqual(ranges);
+        expect(decodeOffsetMetadata(offset, encodeOffsetMetadata(offset, only(ranges)))).toEqual(only(ranges));
       }),
     );
   });
@@ -36,18 +54,18 @@ describe('offset metadata', () => {
       7,
       Array.from({ length: 4_000 }, () => [1, 1] as const),
     );
-    expect(decodeOffsetMetadata(7, encodeOffsetMetadata(7, ranges))).toEqual(ranges);
+    expect(decodeOffsetMetadata(7, encodeOffsetMetadata(7, only(ranges)))).toEqual(only(ranges));
   });
 
   it('never exceeds 1,500 ASCII characters and never claims an offset that is not completed', () => {
     fc.assert(
-      fc.property(offsets, steps(3_000, 40), (offset, runs) => {
+      fc.property(offsets, steps(3_000, 40), gaps(400), (offset, runs, suspects) => {
         const ranges = rangesAbove(offset, runs);
         const completed = new Set<number>();
         for (let i = 0; i < ranges.length; i += 2) for (let at = ranges[i]!; at < ranges[i + 1]!; at++) completed.add(at);
-        const text = encodeOffsetMetadata(offset, ranges);
+        const text = encodeOffsetMetadata(offset, { isOpen: true, suspects: suspectsAbove(offset, suspects), completed: ranges });
         expect(text).toMatch(/^[\x20-\x7e]{0,1500}$/);
-        const decoded = decodeOffsetMetadata(offset, text);
+        const { completed: decoded } = decodeOffsetMetadata(offset, text);
         for (let i = 0; i < decoded.length; i += 2) {
           for (let at = decoded[i]!; at < decoded[i + 1]!; at++) if (!completed.has(at)) throw new Error(`${at} is not completed`);
         }
@@ -56,25 +74,25 @@ describe('offset metadata', () => {
     );
   });
 
-  it('is empty when nothing is completed above the offset', () => {
-    expect(encodeOffsetMetadata(12, [])).toBe('');
-    expect(decodeOffsetMetadata(12, '')).toEqual([]);
+  it('is empty when there is nothing to say', () => {
+    expect(encodeOffsetMetadata(12, NOTHING_KNOWN)).toBe('');
+    expect(decodeOffsetMetadata(12, '')).toEqual(NOTHING_KNOWN);
   });
 
   it('counts as empty when it belongs to another offset', () => {
-    expect(decodeOffsetMetadata(11, encodeOffsetMetadata(10, [12, 15]))).toEqual([]);
+    expect(decodeOffsetMetadata(11, encodeOffsetMetadata(10, only([12, 15])))).toEqual(NOTHING_KNOWN);
   });
 
   it('counts as empty when it is foreign', () => {
-    fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => expect(decodeOffsetMetadata(3, text)).toEqual([])));
+    fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => expect(decodeOffsetMetadata(3, text)).toEqual(NOTHING_KNOWN)));
   });
 
   it('counts as empty when any character of it was changed', () => {
-    const text = encodeOffsetMetadata(10, [12, 15, 20, 4_000]);
+    const text = encodeOffsetMetadata(10, only([12, 15, 20, 4_000]));
     fc.assert(
       fc.property(fc.nat({ max: text.length - 3 }), fc.constantFrom('A', 'z', '0', '/'), (at, character) => {
         fc.pre(text[at] !== character);
-        expect(decodeOffsetMetadata(10, text.slice(0, at) + character + text.slice(at + 1))).toEqual([]);
+        expect(decodeOffsetMetadata(10, text.slice(0, at) + character + text.slice(at + 1))).toEqual(NOTHING_KNOWN);
       }),
     );
   });

@@ -1,26 +1,46 @@
 import { crc32 } from 'node:zlib';
 import { appendRange, type OffsetRanges } from './offset-ranges.js';
 
+export interface Suspect {
+  readonly offset: number;
+  /** How often a process died while it may have run. */
+  readonly deaths: number;
+  /** It may run now. */
+  readonly announced: boolean;
+}
+
+export interface OffsetProgress {
+  /** The partition has an owner that has not handed it over. */
+  readonly isOpen: boolean;
+  readonly suspects: readonly Suspect[];
+  /** What is done above the committed offset. */
+  readonly completed: OffsetRanges;
+}
+
+/** Of a partition that nobody committed for. */
+export const NOTHING_KNOWN: OffsetProgress = { isOpen: false, suspects: [], completed: [] };
+
 /**
  * The text that is committed beside an offset: which offsets above it are done already, so that the next owner of the partition
- * does not repeat them. It saves repetitions and is never relied on: whatever cannot be read counts as empty.
+ * does not repeat them, and which records may have killed a process. It is never relied on for anything to be handled: whatever
+ * cannot be read counts as empty.
  *
- * Base64 of: magic, version, kind, content, CRC-32 over all that and the offset it was committed with. The content is run
- * lengths (gap, length, gap, length …) or, for a finely mixed window, a bit for each offset; what does not fit is left out
- * from the end, and only costs repetitions.
+ * Base64 of: magic, version, flags, suspects (count, then gap and deaths of each), completed offsets, CRC-32 over all that and the
+ * offset it was committed with. Completed offsets are run lengths (gap, length, gap, length …) or, for a finely mixed window, a bit
+ * each; what does not fit is left out from the end, and only costs repetitions.
  */
 const MAGIC = 0xcf;
 const VERSION = 1;
-const RUNS = 0;
-const BITS = 1;
+const FLAG = { bits: 1, open: 2 } as const;
 const HEADER_BYTES = 3;
 const CHECKSUM_BYTES = 4;
 /** 1,100 bytes are 1,468 characters of base64, well below Kafka's 4,096, and cheap in a request of 64 partitions. */
 const BYTES_MAX = 1_100;
 const CONTENT_BYTES_MAX = BYTES_MAX - HEADER_BYTES - CHECKSUM_BYTES;
+/** A suspect takes two or three bytes, so these leave room for the rest. */
+const SUSPECTS_MAX = 256;
 
 interface Content {
-  readonly kind: number;
   readonly bytes: readonly number[];
   /** The first offset that it says nothing about. */
   readonly end: number;
@@ -37,21 +57,21 @@ const varint = (value: number): number[] => {
   return bytes;
 };
 
-const runsOf = (offset: number, ranges: OffsetRanges): Content => {
+const runsOf = (offset: number, ranges: OffsetRanges, bytesMax: number): Content => {
   const bytes: number[] = [];
   let end = offset;
   for (let i = 0; i < ranges.length; i += 2) {
     const [from = 0, to = 0] = [ranges[i], ranges[i + 1]];
     const run = [...varint(from - end), ...varint(to - from)];
-    if (bytes.length + run.length > CONTENT_BYTES_MAX) break;
+    if (bytes.length + run.length > bytesMax) break;
     bytes.push(...run);
     end = to;
   }
-  return { kind: RUNS, bytes, end };
+  return { bytes, end };
 };
 
-const bitsOf = (offset: number, ranges: OffsetRanges): Content => {
-  const end = Math.min(ranges.at(-1) ?? offset, offset + CONTENT_BYTES_MAX * 8);
+const bitsOf = (offset: number, ranges: OffsetRanges, bytesMax: number): Content => {
+  const end = Math.min(ranges.at(-1) ?? offset, offset + bytesMax * 8);
   const bytes = new Array<number>(Math.ceil((end - offset) / 8)).fill(0);
   for (let i = 0; i < ranges.length; i += 2) {
     for (let done = ranges[i] ?? end; done < Math.min(ranges[i + 1] ?? 0, end); done++) {
@@ -59,40 +79,77 @@ const bitsOf = (offset: number, ranges: OffsetRanges): Content => {
       bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) | (1 << (bit & 7));
     }
   }
-  return { kind: BITS, bytes, end };
+  return { bytes, end };
 };
 
 const checksum = (bytes: Uint8Array, offset: number): number => crc32(bytes, crc32(String(offset)));
 
-export const encodeOffsetMetadata = (offset: number, completed: OffsetRanges): string => {
-  if (completed.length === 0) return '';
-  let content = runsOf(offset, completed);
-  if (content.end < (completed.at(-1) ?? 0)) {
-    const bits = bitsOf(offset, completed);
-    if (bits.end > content.end) content = bits;
+const suspectsOf = (offset: number, suspects: readonly Suspect[]): number[] => {
+  const kept = suspects.slice(0, SUSPECTS_MAX);
+  const bytes = varint(kept.length);
+  let previous = offset;
+  for (const { offset: at, deaths, announced } of kept) {
+    bytes.push(...varint(at - previous), ...varint(deaths * 2 + (announced ? 1 : 0)));
+    previous = at;
   }
-  const length = HEADER_BYTES + content.bytes.length;
+  return bytes;
+};
+
+export const encodeOffsetMetadata = (offset: number, { isOpen, suspects, completed }: OffsetProgress): string => {
+  if (!isOpen && suspects.length === 0 && completed.length === 0) return '';
+  const suspected = suspectsOf(offset, suspects);
+  const bytesMax = CONTENT_BYTES_MAX - suspected.length;
+  let flags = isOpen ? FLAG.open : 0;
+  let content = runsOf(offset, completed, bytesMax);
+  if (content.end < (completed.at(-1) ?? offset)) {
+    const bits = bitsOf(offset, completed, bytesMax);
+    if (bits.end > content.end) {
+      content = bits;
+      flags |= FLAG.bits;
+    }
+  }
+  const length = HEADER_BYTES + suspected.length + content.bytes.length;
   const buffer = Buffer.allocUnsafe(length + CHECKSUM_BYTES);
-  buffer.set([MAGIC, VERSION, content.kind, ...content.bytes]);
+  buffer.set([MAGIC, VERSION, flags, ...suspected, ...content.bytes]);
   buffer.writeUInt32BE(checksum(buffer.subarray(0, length), offset), length);
   return buffer.toString('base64');
 };
 
-const readRuns = (offset: number, bytes: Uint8Array): OffsetRanges => {
-  const ranges: number[] = [];
-  let end = offset;
-  let at = 0;
-  const next = (): number => {
+class Varints {
+  #at = 0;
+
+  constructor(private readonly bytes: Uint8Array) {}
+
+  get rest(): Uint8Array {
+    return this.bytes.subarray(this.#at);
+  }
+
+  next(): number {
     let value = 0;
     for (let factor = 1; ; factor *= 0x80) {
-      const byte = bytes[at++] ?? 0;
+      const byte = this.bytes[this.#at++] ?? 0;
       value += (byte % 0x80) * factor;
       if (byte < 0x80) return value;
     }
-  };
-  while (at < bytes.length) {
-    const from = end + next();
-    end = from + next();
+  }
+}
+
+const readSuspects = (offset: number, varints: Varints): Suspect[] => {
+  let at = offset;
+  return Array.from({ length: varints.next() }, () => {
+    at += varints.next();
+    const counted = varints.next();
+    return { offset: at, deaths: Math.floor(counted / 2), announced: counted % 2 === 1 };
+  });
+};
+
+const readRuns = (offset: number, bytes: Uint8Array): OffsetRanges => {
+  const ranges: number[] = [];
+  const varints = new Varints(bytes);
+  let end = offset;
+  while (varints.rest.length > 0) {
+    const from = end + varints.next();
+    end = from + varints.next();
     appendRange(ranges, from, end);
   }
   return ranges;
@@ -106,13 +163,15 @@ const readBits = (offset: number, bytes: Uint8Array): OffsetRanges => {
   return ranges;
 };
 
-/** Empty for text that is foreign, garbled, of a later version or of another offset. */
-export const decodeOffsetMetadata = (offset: number, metadata: string): OffsetRanges => {
+/** Says nothing for text that is foreign, garbled, of a later version or of another offset. */
+export const decodeOffsetMetadata = (offset: number, metadata: string): OffsetProgress => {
   const buffer = Buffer.from(metadata, 'base64');
   const length = buffer.length - CHECKSUM_BYTES;
-  if (length < HEADER_BYTES || buffer[0] !== MAGIC || buffer[1] !== VERSION) return [];
-  if (buffer.readUInt32BE(length) !== checksum(buffer.subarray(0, length), offset)) return [];
-  const content = buffer.subarray(HEADER_BYTES, length);
-  if (buffer[2] === RUNS) return readRuns(offset, content);
-  return buffer[2] === BITS ? readBits(offset, content) : [];
+  if (length < HEADER_BYTES || buffer[0] !== MAGIC || buffer[1] !== VERSION) return NOTHING_KNOWN;
+  if (buffer.readUInt32BE(length) !== checksum(buffer.subarray(0, length), offset)) return NOTHING_KNOWN;
+  const flags = buffer[2] ?? 0;
+  const varints = new Varints(buffer.subarray(HEADER_BYTES, length));
+  const suspects = readSuspects(offset, varints);
+  const completed = (flags & FLAG.bits) === 0 ? readRuns(offset, varints.rest) : readBits(offset, varints.rest);
+  return { isOpen: (flags & FLAG.open) !== 0, suspects, completed };
 };

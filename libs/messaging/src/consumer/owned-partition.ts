@@ -1,7 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import type { AssignedPartition, TopicPartition } from '../log.js';
 import type { RecordContext } from '../parallel-consumer-options.js';
-import { decodeOffsetMetadata } from './offset-metadata.js';
+import { CrashGuard, type AloneTurn } from './crash-guard.js';
+import { decodeOffsetMetadata, NOTHING_KNOWN } from './offset-metadata.js';
 import { PartitionTracker } from './tracker.js';
 import type { Task } from './task.js';
 
@@ -21,17 +22,20 @@ export class OwnedPartition implements TopicPartition {
   readonly topic: string;
   readonly partition: number;
   readonly tracker: PartitionTracker<Task>;
+  readonly guard: CrashGuard<Task>;
   /** What was committed last: the next owner starts there. -1 before the first time. */
   committedOffset: number;
   committedMetadata: string;
   lost = false;
   running = newRunning();
 
-  constructor(assigned: AssignedPartition) {
+  constructor(assigned: AssignedPartition, turn: AloneTurn, bufferedRecordsMax: number) {
     this.topic = assigned.topic;
     this.partition = assigned.partition;
     const { committedOffset, metadata } = assigned;
-    this.tracker = new PartitionTracker(committedOffset, committedOffset === null ? [] : decodeOffsetMetadata(committedOffset, metadata));
+    const progress = committedOffset === null ? NOTHING_KNOWN : decodeOffsetMetadata(committedOffset, metadata);
+    this.tracker = new PartitionTracker(committedOffset, progress.completed);
+    this.guard = new CrashGuard(progress, turn, bufferedRecordsMax);
     this.committedOffset = committedOffset ?? -1;
     this.committedMetadata = metadata;
   }

@@ -4,6 +4,7 @@ import type { AssignedPartition, GroupMember, LogRecord, MessageLog, TopicPartit
 import type { GroupPolicy, ParallelConsumerOptions } from '../parallel-consumer-options.js';
 import { COMMIT_INTERVAL_MS, Committer } from './committer.js';
 import type { ConsumerObserver, ConsumerStats } from './consumer-observer.js';
+import { AloneTurn } from './crash-guard.js';
 import { FetchBuffer } from './fetch-buffer.js';
 import { Gate } from './gate.js';
 import { OwnedPartition } from './owned-partition.js';
@@ -35,6 +36,7 @@ export class ParallelConsumer {
   readonly #partitions = new Map<string, OwnedPartition>();
   readonly #committer = new Committer();
   readonly #dispatch = new Gate();
+  readonly #aloneTurn = new AloneTurn();
   readonly #scheduler: Scheduler<Task>;
   readonly #runner: TaskRunner;
   readonly #buffer: FetchBuffer;
@@ -69,7 +71,7 @@ export class ParallelConsumer {
       observer,
       this.#dispatch,
       (task, resolved) => this.#ended(task, resolved),
-      () => this.#idleCheck(),
+      (task) => this.#failedAlive(task),
     );
   }
 
@@ -120,7 +122,7 @@ export class ParallelConsumer {
     return {
       group: this.options.group,
       assignedPartitions: partitions.length,
-      queued: this.#scheduler.queued,
+      queued: this.#scheduler.queued + sum(({ guard }) => guard.waiting),
       inFlight: this.#scheduler.inFlight,
       inFlightByBulkhead: this.#scheduler.inFlightByBulkhead(),
       retrying: this.#runner.waiting,
@@ -137,7 +139,7 @@ export class ParallelConsumer {
     this.#lastError = null;
     for (const partition of assigned) {
       this.#close(keyOf(partition));
-      this.#partitions.set(keyOf(partition), new OwnedPartition(partition));
+      this.#partitions.set(keyOf(partition), new OwnedPartition(partition, this.#aloneTurn, this.options.maxBufferedRecords));
     }
     this.#buffer.setPartitions([...this.#partitions.values()]);
     this.#resume();
@@ -167,10 +169,11 @@ export class ParallelConsumer {
       const task = new Task(record, owned, this.#orderKeyOf(record), this.#bulkheadKeyOf(record), bytesOf(record), receivedAtMs);
       owned.tracker.add(task);
       this.#buffer.grew(owned, task.bytes);
-      this.#scheduler.enqueue(task);
+      if (!owned.guard.holds(task)) this.#scheduler.enqueue(task);
     }
     this.#committer.changed(owned);
     this.#buffer.holdIfExhausted(owned);
+    if (owned.guard.wantsCommit) this.#commit();
     this.#wake();
   }
 
@@ -224,8 +227,9 @@ export class ParallelConsumer {
     if (partition === undefined) return;
     this.#partitions.delete(key);
     partition.lost = true;
-    for (let task = partition.tracker.lowest; task !== null; task = task.higher) if (!task.running) this.#scheduler.remove(task);
+    for (let task = partition.tracker.lowest; task !== null; task = task.higher) if (task.line !== null) this.#scheduler.remove(task);
     this.#committer.drop(partition);
+    partition.guard.close();
     this.#duplicatesOfClosed += partition.tracker.duplicates;
     partition.running.abort();
   }
@@ -238,17 +242,28 @@ export class ParallelConsumer {
     this.#start();
   }
 
+  #failedAlive(task: Task): void {
+    if (task.alone) {
+      task.partition.guard.survived(task);
+      this.#scheduler.share(task);
+      this.#wake();
+    }
+    this.#idleCheck();
+  }
+
   #complete(task: Task): void {
     const { partition } = task;
     if (partition.lost || !partition.tracker.complete(task)) return;
     this.#buffer.shrank(partition, task.bytes);
+    partition.guard.completed(task);
     this.#committer.completed(partition);
-    if (this.#committer.isDue()) this.#commit();
+    if (this.#committer.isDue() || partition.guard.wantsCommit) this.#commit();
   }
 
   #resume(): void {
     if (this.#stopping !== null) return;
     this.#revokedAtMs = Infinity;
+    for (const partition of this.#partitions.values()) this.#committer.changed(partition);
     this.#dispatch.open();
     this.#wake();
   }
@@ -287,11 +302,13 @@ export class ParallelConsumer {
   }
 
   #commit(): void {
-    const request = this.#member === null ? null : this.#committer.begin(performance.now());
+    const handover = !this.#dispatch.isOpen;
+    const request = this.#member === null ? null : this.#committer.begin(performance.now(), handover);
     if (this.#member === null || request === null) return;
     this.#commitUnderWay = this.#member.commit(request.offsets).then(
       () => {
         this.#committer.succeeded(request);
+        if (!handover) this.#startConfirmed(request.partitions);
         if (this.#committer.isDue()) this.#commit();
       },
       (error: unknown) => {
@@ -301,9 +318,19 @@ export class ParallelConsumer {
     );
   }
 
+  #startConfirmed(partitions: readonly OwnedPartition[]): void {
+    for (const partition of partitions) {
+      if (partition.lost) continue;
+      for (const task of partition.guard.confirmed()) this.#scheduler.enqueue(task);
+      if (partition.guard.wantsCommit) this.#committer.changed(partition);
+    }
+    this.#wake();
+  }
+
   /** The last commit before partitions may go. It is tried twice; what does not get through is done again by the next owner. */
   async #commitAll(): Promise<void> {
     await this.#commitUnderWay;
+    for (const partition of this.#partitions.values()) this.#committer.changed(partition);
     for (let tries = 0; tries < 2 && this.#committer.pending; tries++) {
       this.#committer.urge();
       this.#commit();

@@ -8,6 +8,7 @@ class Work implements Schedulable<Work> {
   after: Work | null = null;
   line: LinkedLine<Work> | null = null;
   running = false;
+  alone = false;
   constructor(
     readonly id: number,
     readonly orderKey: string | null,
@@ -146,5 +147,30 @@ describe('scheduler', () => {
     for (const work of many(2_000, null, 'open')) scheduler.enqueue(work);
     expect(startAll(scheduler)).toHaveLength(3_000);
     expect(asked).toBeLessThanOrEqual(2_000);
+  });
+
+  it('starts a record that must run alone when nothing else runs, and nothing beside it', () => {
+    const scheduler = new Scheduler<Work>(10, () => Infinity);
+    const [first, suspect, last] = many(3, null, 'fn') as [Work, Work, Work];
+    suspect.alone = true;
+    for (const work of [first, suspect, last]) scheduler.enqueue(work);
+    expect(startAll(scheduler)).toEqual([first]);
+    scheduler.release(first);
+    expect(startAll(scheduler)).toEqual([suspect]);
+    scheduler.release(suspect);
+    expect(startAll(scheduler)).toEqual([last]);
+  });
+
+  it('lets the others go on once the one that ran alone may share, or is gone', () => {
+    const scheduler = new Scheduler<Work>(10, () => Infinity);
+    const [suspect, gone, last] = many(3, null, 'fn') as [Work, Work, Work];
+    suspect.alone = true;
+    gone.alone = true;
+    for (const work of [suspect, gone, last]) scheduler.enqueue(work);
+    expect(startAll(scheduler)).toEqual([suspect]);
+    scheduler.share(suspect);
+    expect(startAll(scheduler)).toEqual([]);
+    scheduler.remove(gone);
+    expect(startAll(scheduler)).toEqual([last]);
   });
 });

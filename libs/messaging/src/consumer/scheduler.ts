@@ -4,6 +4,8 @@ export interface Schedulable<T extends InLine<T>> extends InLine<T> {
   readonly orderKey: string | null;
   readonly bulkheadKey: string | null;
   running: boolean;
+  /** Starts when nothing else runs, and nothing else starts meanwhile. */
+  alone: boolean;
 }
 
 class BulkheadState<T extends Schedulable<T>> implements InLine<BulkheadState<T>> {
@@ -39,6 +41,8 @@ export class Scheduler<T extends Schedulable<T>> {
   readonly #full = new LinkedLine<BulkheadState<T>>();
   /** Every line below this one is empty. */
   #lowestLine = 0;
+  /** Its turn has come and it waits until nothing else runs, or it runs. */
+  #alone: T | null = null;
 
   constructor(
     private readonly maxInFlight: number,
@@ -60,28 +64,32 @@ export class Scheduler<T extends Schedulable<T>> {
 
   /** The task to start now; it holds its slot and its order key until `release`. Null when none may start. */
   next(): T | null {
-    while (this.inFlight < this.maxInFlight) {
-      const bulkhead = this.#leastServed();
-      const task = bulkhead?.ready.first ?? null;
-      if (bulkhead === null || task === null) return null;
-      if (bulkhead.key !== null && bulkhead.running >= this.limitOf(task)) {
-        this.#stand(bulkhead, this.#full);
-        continue;
-      }
-      bulkhead.ready.remove(task);
-      task.running = true;
-      this.queued--;
-      this.inFlight++;
-      bulkhead.running++;
-      this.#place(bulkhead);
-      return task;
+    if (this.inFlight >= this.maxInFlight || (this.#alone !== null && this.inFlight > 0)) return null;
+    const task = this.#alone ?? this.#pick();
+    if (task === null) return null;
+    if (task.alone) {
+      this.#alone = task;
+      if (this.inFlight > 0) return null;
     }
-    return null;
+    const bulkhead = this.#bulkheadOf(task);
+    bulkhead.ready.remove(task);
+    task.running = true;
+    this.queued--;
+    this.inFlight++;
+    bulkhead.running++;
+    this.#place(bulkhead);
+    return task;
+  }
+
+  /** A task that ran alone may run beside others from now on. */
+  share(task: T): void {
+    if (this.#alone === task) this.#alone = null;
   }
 
   /** The task ended, whatever came of it. */
   release(task: T): void {
     const bulkhead = this.#bulkheadOf(task);
+    this.share(task);
     task.running = false;
     this.inFlight--;
     bulkhead.running--;
@@ -93,6 +101,7 @@ export class Scheduler<T extends Schedulable<T>> {
   remove(task: T): void {
     const bulkhead = this.#bulkheadOf(task);
     const wasReady = task.line === bulkhead.ready;
+    this.share(task);
     task.line?.remove(task);
     this.queued--;
     if (!wasReady) return;
@@ -150,6 +159,16 @@ export class Scheduler<T extends Schedulable<T>> {
     if (bulkhead.line === line) return;
     bulkhead.line?.remove(bulkhead);
     line?.push(bulkhead);
+  }
+
+  #pick(): T | null {
+    for (let bulkhead = this.#leastServed(); bulkhead !== null; bulkhead = this.#leastServed()) {
+      const task = bulkhead.ready.first;
+      if (task === null) return null;
+      if (bulkhead.key === null || bulkhead.running < this.limitOf(task)) return task;
+      this.#stand(bulkhead, this.#full);
+    }
+    return null;
   }
 
   #leastServed(): BulkheadState<T> | null {

@@ -1,7 +1,9 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { GroupPolicy } from '../parallel-consumer-options.js';
+import { MessagingError } from '../errors.js';
 import type { ConsumerObserver } from './consumer-observer.js';
+import { DEATHS_MAX } from './crash-guard.js';
 import type { Gate } from './gate.js';
 import { isRetryable, retryDelayMs, TRIES_MAX } from './retry-delay.js';
 import type { Task } from './task.js';
@@ -23,7 +25,7 @@ export class TaskRunner {
     private readonly dispatch: Gate,
     /** `resolved` is false for a task that was let go because its signal was aborted. */
     private readonly ended: (task: Task, resolved: boolean) => void,
-    private readonly paused: () => void,
+    private readonly failedAlive: (task: Task) => void,
   ) {}
 
   async run(task: Task): Promise<void> {
@@ -32,7 +34,7 @@ export class TaskRunner {
     const startedMs = performance.now();
     let failures = 0;
     let lastingFailures = 0;
-    let lasting: { readonly error: unknown } | null = null;
+    let lasting: { readonly error: unknown } | null = task.deaths < DEATHS_MAX ? null : { error: killer(task) };
     let resolved = false;
     this.running.add(task);
     while (!context.signal.aborted) {
@@ -63,7 +65,7 @@ export class TaskRunner {
 
   async #wait(task: Task, delayMs: number, signal: AbortSignal): Promise<void> {
     this.waiting++;
-    this.paused();
+    this.failedAlive(task);
     try {
       await delay(delayMs, undefined, { signal });
       if (!task.completed) await this.dispatch.passed();
@@ -73,3 +75,6 @@ export class TaskRunner {
     this.waiting--;
   }
 }
+
+const killer = ({ deaths }: Task): MessagingError =>
+  new MessagingError('crash_suspect', `processes died while it ran, ${deaths + 1} times, the last time while it ran alone`, false);

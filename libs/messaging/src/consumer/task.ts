@@ -1,4 +1,5 @@
 import type { LogRecord } from '../log.js';
+import type { Guarded } from './crash-guard.js';
 import type { LinkedLine } from './linked-line.js';
 import type { OwnedPartition } from './owned-partition.js';
 import type { Schedulable } from './scheduler.js';
@@ -8,13 +9,16 @@ import type { Tracked } from './tracker.js';
  * One delivered record until it is done with: the only object that the engine makes for a record. It stands in the tracker's list
  * of its partition (`lower`, `higher`) and in one line of the scheduler (`before`, `after`).
  */
-export class Task implements Schedulable<Task>, Tracked<Task> {
+export class Task implements Schedulable<Task>, Tracked<Task>, Guarded {
   before: Task | null = null;
   after: Task | null = null;
   line: LinkedLine<Task> | null = null;
   lower: Task | null = null;
   higher: Task | null = null;
   running = false;
+  /** How often a process died while it may have run. */
+  deaths = 0;
+  alone = false;
   /** Counts as done for the commit. A call that outlives a graceful revoke is completed and still running. */
   completed = false;
 

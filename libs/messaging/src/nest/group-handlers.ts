@@ -1,6 +1,7 @@
-import { deadLetters, type Topic } from '@cf/contract';
+import { deadLetters, type DeadLetter, type Topic } from '@cf/contract';
 import type { MessageHandler } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
+import { MessagingError } from '../errors.js';
 import type { AssignedPartition, LogRecord, TopicPartition } from '../log.js';
 import type { Bulkhead, GroupPolicy, RecordContext } from '../parallel-consumer-options.js';
 import { UnreadableMessage } from '../unreadable-message.js';
@@ -46,7 +47,8 @@ export class GroupHandlers implements GroupPolicy {
 
   async unprocessable(record: LogRecord, error: unknown): Promise<void> {
     if ((await this.hooks.failed?.(record, error)) === true) return;
-    await this.bury(record, 'handler_failed', error instanceof Error ? `${error.name}: ${error.message}` : String(error));
+    const reason = error instanceof MessagingError && error.code === 'crash_suspect' ? 'internal' : 'handler_failed';
+    await this.bury(record, reason, error instanceof Error ? `${error.name}: ${error.message}` : String(error));
   }
 
   async assigned(partitions: readonly AssignedPartition[]): Promise<void> {
@@ -62,7 +64,7 @@ export class GroupHandlers implements GroupPolicy {
     await this.bury(record, error.code, error.detail);
   }
 
-  private async bury(record: LogRecord, reason: UnreadableMessage['code'] | 'handler_failed', detail: string): Promise<void> {
+  private async bury(record: LogRecord, reason: DeadLetter['reason'], detail: string): Promise<void> {
     // A dead letter that cannot be handled stays where it is: burying it again would never end.
     if (record.topic !== deadLetters.name) await publishDeadLetter(this.deadLetterPublisher, deadLetterOf(record, reason, detail), record);
     this.deadLettered(record, reason);

@@ -1,0 +1,143 @@
+import type { OffsetProgress, Suspect } from './offset-metadata.js';
+
+/**
+ * Keeps a record that kills the process from taking the others down for ever (guarantees.md §3).
+ *
+ * Whoever owns a partition writes so beside its offset before the first record starts ("open"), and takes it back when it hands the
+ * partition over. An owner that finds it open knows that a process died. From then on a record is announced in the commit metadata
+ * before it starts, so that the next death is counted for exactly those that may have caused it:
+ *
+ *   deaths  0 (a death is known, not whose)   128 at once
+ *           1                                   8 at once, so that few are suspected twice
+ *           2, with the first one three         alone: nothing else runs in the group
+ *           3                                   never again: `unprocessable`
+ *
+ * A record that ends, whatever comes of it, is cleared. When as many records have passed as a process may have had in its buffer,
+ * and every suspect was seen, records start unannounced again.
+ */
+export const DEATHS_MAX = 3;
+const ALONE_AT = DEATHS_MAX - 1;
+const ANNOUNCED_MAX = [128, 8] as const;
+
+export interface Guarded {
+  readonly record: { readonly offset: number };
+  deaths: number;
+  alone: boolean;
+}
+
+/** Which suspect of the group may run alone: one at a time over all partitions, or a death would count for two. */
+export class AloneTurn {
+  holder: Guarded | null = null;
+}
+
+export class CrashGuard<T extends Guarded> {
+  /** Deaths of records that have not come yet, by offset, ascending. */
+  readonly #expected: Map<number, number>;
+  readonly #announced = new Map<number, T>();
+  #waiting: T[] = [];
+  #unconfirmed: T[] = [];
+  #isOpen = false;
+  /** How many more records are announced before they start. */
+  #careful: number;
+
+  constructor(
+    restored: OffsetProgress,
+    private readonly turn: AloneTurn,
+    bufferedRecordsMax: number,
+  ) {
+    this.#expected = new Map(
+      restored.suspects.map(({ offset, deaths, announced }) => [offset, deaths + (announced && restored.isOpen ? 1 : 0)]),
+    );
+    this.#careful = restored.isOpen || this.#expected.size > 0 ? bufferedRecordsMax : 0;
+  }
+
+  /** Delivered records that may not start before a commit. */
+  get waiting(): number {
+    return this.#waiting.length + this.#unconfirmed.length;
+  }
+
+  /** A commit now would let waiting records start. */
+  get wantsCommit(): boolean {
+    if (!this.#isOpen || this.#unconfirmed.length > 0) return this.waiting > 0;
+    const [next] = this.#waiting;
+    return next !== undefined && this.#announced.size <= this.#room(next) / 2 && this.#mayAnnounce(next);
+  }
+
+  /** Takes in a delivered record; false when it may start at once. */
+  holds(task: T): boolean {
+    if (this.#isOpen && this.#careful === 0 && this.#waiting.length === 0) return false;
+    for (const offset of this.#expected.keys()) {
+      if (offset >= task.record.offset) break;
+      // Gone from the log, or completed.
+      this.#expected.delete(offset);
+    }
+    task.deaths = this.#expected.get(task.record.offset) ?? 0;
+    this.#expected.delete(task.record.offset);
+    this.#waiting.push(task);
+    return true;
+  }
+
+  /** A commit is about to be made: as many as may run are announced in it. */
+  announce(): void {
+    let next = this.#waiting[0];
+    while (this.#careful > 0 && next !== undefined && this.#mayAnnounce(next)) {
+      this.#waiting.shift();
+      this.#announced.set(next.record.offset, next);
+      this.#unconfirmed.push(next);
+      next.alone = next.deaths === ALONE_AT;
+      if (next.alone) this.turn.holder = next;
+      if (this.#careful > 1 || !this.#expectsSuspects()) this.#careful--;
+      next = this.#waiting[0];
+    }
+  }
+
+  /** What the commit says: announced records, and suspects that have not come yet. Ascending. */
+  suspects(): Suspect[] {
+    const suspects: Suspect[] = [];
+    for (const [offset, { deaths }] of this.#announced) suspects.push({ offset, deaths, announced: true });
+    for (const { record, deaths } of this.#waiting) if (deaths > 0) suspects.push({ offset: record.offset, deaths, announced: false });
+    for (const [offset, deaths] of this.#expected) suspects.push({ offset, deaths, announced: false });
+    return suspects.sort((a, b) => a.offset - b.offset);
+  }
+
+  /** The commit is acknowledged: these may start. */
+  confirmed(): T[] {
+    this.#isOpen = true;
+    const confirmed = this.#unconfirmed;
+    this.#unconfirmed = [];
+    if (this.#careful > 0) return confirmed;
+    const rest = this.#waiting;
+    this.#waiting = [];
+    return [...confirmed, ...rest];
+  }
+
+  /** The record did not kill the process: it was completed, or it failed alive. */
+  survived(task: T): void {
+    task.alone = false;
+    if (this.turn.holder === task) this.turn.holder = null;
+  }
+
+  completed(task: T): void {
+    if (this.#announced.size === 0) return;
+    this.#announced.delete(task.record.offset);
+    this.survived(task);
+  }
+
+  close(): void {
+    for (const task of this.#announced.values()) this.survived(task);
+  }
+
+  #expectsSuspects(): boolean {
+    return this.#expected.size > 0 || this.#waiting.some(({ deaths }) => deaths > 0);
+  }
+
+  #room({ deaths }: T): number {
+    return ANNOUNCED_MAX[Math.min(deaths, ANNOUNCED_MAX.length - 1)] ?? 0;
+  }
+
+  #mayAnnounce(task: T): boolean {
+    for (const announced of this.#announced.values()) if (announced.alone) return false;
+    if (task.deaths === ALONE_AT) return this.#announced.size === 0 && this.turn.holder === null;
+    return this.#announced.size < this.#room(task);
+  }
+}
