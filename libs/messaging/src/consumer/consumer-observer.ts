@@ -10,6 +10,8 @@ export interface ConsumerObserver {
   unprocessable?(group: string, record: LogRecord, error: unknown): void;
   /** A record became a dead letter. The reason is one of the contract's. */
   deadLettered?(group: string, record: LogRecord, reason: string): void;
+  /** The group's own `assigned` failed and is tried again; its new partitions wait. */
+  preparationFailed?(group: string, error: unknown): void;
   commitFailed?(group: string, error: unknown): void;
   /** The group fell out and joins anew. */
   rejoining?(group: string, error: Error): void;

@@ -2,9 +2,11 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AssignedPartition, GroupMember, LogRecord, MessageLog, TopicPartition } from '../log.js';
 import type { GroupPolicy, ParallelConsumerOptions } from '../parallel-consumer-options.js';
+import { CommitLoop } from './commit-loop.js';
 import { COMMIT_INTERVAL_MS, Committer } from './committer.js';
 import type { ConsumerObserver, ConsumerStats } from './consumer-observer.js';
 import { AloneTurn } from './crash-guard.js';
+import { Dispatcher } from './dispatcher.js';
 import { FetchBuffer } from './fetch-buffer.js';
 import { Gate } from './gate.js';
 import { OwnedPartition } from './owned-partition.js';
@@ -13,8 +15,6 @@ import { Scheduler } from './scheduler.js';
 import { bytesOf, Task } from './task.js';
 import { TaskRunner } from './task-runner.js';
 
-/** Handlers started before the event loop gets its turn, so that handlers that return at once do not keep sockets waiting. */
-const STARTS_PER_TURN = 256;
 /** Beyond the drain time of the other members: a rejoin that no assignment ended is over then, if the member is well. */
 const REJOIN_MARGIN_MS = 1_000;
 /** Kept of the drain time for the last commit: a round trip or two, never most of a short drain. */
@@ -35,18 +35,18 @@ const commitReserveMs = (drainTimeoutMs: number): number => Math.min(500, drainT
 export class ParallelConsumer {
   readonly #partitions = new Map<string, OwnedPartition>();
   readonly #committer = new Committer();
-  readonly #dispatch = new Gate();
+  /** Closed while partitions may go. */
+  readonly #gate = new Gate();
   readonly #aloneTurn = new AloneTurn();
   readonly #scheduler: Scheduler<Task>;
   readonly #runner: TaskRunner;
+  readonly #dispatcher: Dispatcher;
+  readonly #commits: CommitLoop;
   readonly #buffer: FetchBuffer;
   #member: GroupMember | null = null;
   #ticker: NodeJS.Timeout | undefined;
-  #startedThisTurn = 0;
-  #wakeIsDue = false;
   /** Calls that outlive the ownership of their partition, and how to abort them. */
   readonly #letGo = new Map<Task, () => void>();
-  #commitUnderWay: Promise<void> = Promise.resolve();
   /** Since when dispatch waits for an assignment; infinite while it does not. */
   #revokedAtMs = Infinity;
   #stopping: Promise<void> | null = null;
@@ -69,9 +69,17 @@ export class ParallelConsumer {
       options.group,
       policy,
       observer,
-      this.#dispatch,
+      this.#gate,
       (task, resolved) => this.#ended(task, resolved),
       (task) => this.#failedAlive(task),
+    );
+    this.#dispatcher = new Dispatcher(this.#scheduler, this.#gate, (task) => void this.#runner.run(task));
+    this.#commits = new CommitLoop(
+      this.#committer,
+      () => this.#member,
+      () => !this.#gate.isOpen,
+      (partitions) => this.#committed(partitions),
+      (error) => this.observer.commitFailed?.(options.group, error),
     );
   }
 
@@ -154,7 +162,7 @@ export class ParallelConsumer {
         await this.policy.assigned?.(assigned);
         return;
       } catch (error) {
-        this.observer.rejoining?.(this.options.group, error as Error);
+        this.observer.preparationFailed?.(this.options.group, error);
         await delay(retryDelayMs(failures, Math.random()));
       }
     }
@@ -173,16 +181,16 @@ export class ParallelConsumer {
     }
     this.#committer.changed(owned);
     this.#buffer.holdIfExhausted(owned);
-    if (owned.guard.wantsCommit) this.#commit();
-    this.#wake();
+    if (owned.guard.wantsCommit) this.#commits.commit();
+    this.#dispatcher.wake();
   }
 
   async #revoking(): Promise<void> {
     const { drainTimeoutMs, onRevoke } = this.options;
-    this.#dispatch.close();
+    this.#gate.close();
     if (onRevoke === 'drain') await this.#idle(drainTimeoutMs - commitReserveMs(drainTimeoutMs));
     else this.#letGoOfRunning();
-    await this.#commitAll();
+    await this.#commits.handOver(this.#partitions.values());
     this.#revokedAtMs = performance.now();
   }
 
@@ -190,7 +198,7 @@ export class ParallelConsumer {
     for (const partition of partitions) this.#close(keyOf(partition));
     this.#buffer.setPartitions([...this.#partitions.values()]);
     this.policy.lost?.(partitions);
-    this.#wake();
+    this.#dispatcher.wake();
   }
 
   #failed(error: Error): void {
@@ -199,7 +207,7 @@ export class ParallelConsumer {
   }
 
   async #stop(): Promise<void> {
-    this.#dispatch.close();
+    this.#gate.close();
     try {
       await this.#member?.leave();
     } finally {
@@ -208,7 +216,7 @@ export class ParallelConsumer {
       clearInterval(this.#ticker);
       for (const key of [...this.#partitions.keys()]) this.#close(key);
       for (const abort of this.#letGo.values()) abort();
-      this.#dispatch.open();
+      this.#gate.open();
     }
   }
 
@@ -239,14 +247,14 @@ export class ParallelConsumer {
     if (resolved) this.#complete(task);
     this.#letGo.delete(task);
     this.#idleCheck();
-    this.#start();
+    this.#dispatcher.start();
   }
 
   #failedAlive(task: Task): void {
     if (task.alone) {
       task.partition.guard.survived(task);
       this.#scheduler.share(task);
-      this.#wake();
+      this.#dispatcher.wake();
     }
     this.#idleCheck();
   }
@@ -257,85 +265,34 @@ export class ParallelConsumer {
     this.#buffer.shrank(partition, task.bytes);
     partition.guard.completed(task);
     this.#committer.completed(partition);
-    if (this.#committer.isDue() || partition.guard.wantsCommit) this.#commit();
+    if (this.#committer.isDue() || partition.guard.wantsCommit) this.#commits.commit();
   }
 
   #resume(): void {
     if (this.#stopping !== null) return;
     this.#revokedAtMs = Infinity;
     for (const partition of this.#partitions.values()) this.#committer.changed(partition);
-    this.#dispatch.open();
-    this.#wake();
+    this.#gate.open();
+    this.#dispatcher.wake();
   }
-
-  /** Starts what may run, after the caller has returned. */
-  #wake(): void {
-    if (this.#wakeIsDue) return;
-    this.#wakeIsDue = true;
-    queueMicrotask(() => {
-      this.#wakeIsDue = false;
-      this.#start();
-    });
-  }
-
-  #start(): void {
-    while (this.#dispatch.isOpen && this.#startedThisTurn < STARTS_PER_TURN) {
-      const task = this.#scheduler.next();
-      if (task === null) return;
-      if (this.#startedThisTurn++ === 0) setImmediate(this.#nextTurn);
-      void this.#runner.run(task);
-    }
-  }
-
-  readonly #nextTurn = (): void => {
-    this.#startedThisTurn = 0;
-    this.#start();
-  };
 
   #tick(): void {
-    this.#commit();
+    this.#commits.commit();
     this.#buffer.releaseRoomy();
     this.#scheduler.recheck();
     const waitedMs = performance.now() - this.#revokedAtMs;
     if (waitedMs > this.options.drainTimeoutMs + REJOIN_MARGIN_MS && this.#member?.healthy() === true) this.#resume();
-    this.#start();
+    this.#dispatcher.start();
   }
 
-  #commit(): void {
-    const handover = !this.#dispatch.isOpen;
-    const request = this.#member === null ? null : this.#committer.begin(performance.now(), handover);
-    if (this.#member === null || request === null) return;
-    this.#commitUnderWay = this.#member.commit(request.offsets).then(
-      () => {
-        this.#committer.succeeded(request);
-        if (!handover) this.#startConfirmed(request.partitions);
-        if (this.#committer.isDue()) this.#commit();
-      },
-      (error: unknown) => {
-        this.#committer.failed(request, performance.now());
-        this.observer.commitFailed?.(this.options.group, error);
-      },
-    );
-  }
-
-  #startConfirmed(partitions: readonly OwnedPartition[]): void {
+  /** What was announced in a commit may start. */
+  #committed(partitions: readonly OwnedPartition[]): void {
     for (const partition of partitions) {
       if (partition.lost) continue;
       for (const task of partition.guard.confirmed()) this.#scheduler.enqueue(task);
       if (partition.guard.wantsCommit) this.#committer.changed(partition);
     }
-    this.#wake();
-  }
-
-  /** The last commit before partitions may go. It is tried twice; what does not get through is done again by the next owner. */
-  async #commitAll(): Promise<void> {
-    await this.#commitUnderWay;
-    for (const partition of this.#partitions.values()) this.#committer.changed(partition);
-    for (let tries = 0; tries < 2 && this.#committer.pending; tries++) {
-      this.#committer.urge();
-      this.#commit();
-      await this.#commitUnderWay;
-    }
+    this.#dispatcher.wake();
   }
 
   /** Resolves when no handler runs (those that wait for another try do not count), at the latest after the timeout. */

@@ -1,0 +1,42 @@
+import type { Gate } from './gate.js';
+import type { Scheduler } from './scheduler.js';
+import type { Task } from './task.js';
+
+/** Handlers started before the event loop gets its turn, so that handlers that return at once do not keep sockets waiting. */
+const STARTS_PER_TURN = 256;
+
+/** Starts what the scheduler gives, while the gate is open. */
+export class Dispatcher {
+  #startedThisTurn = 0;
+  #wakeIsDue = false;
+
+  constructor(
+    private readonly scheduler: Scheduler<Task>,
+    private readonly gate: Gate,
+    private readonly run: (task: Task) => void,
+  ) {}
+
+  /** Starts what may run, after the caller has returned. */
+  wake(): void {
+    if (this.#wakeIsDue) return;
+    this.#wakeIsDue = true;
+    queueMicrotask(() => {
+      this.#wakeIsDue = false;
+      this.start();
+    });
+  }
+
+  start(): void {
+    while (this.gate.isOpen && this.#startedThisTurn < STARTS_PER_TURN) {
+      const task = this.scheduler.next();
+      if (task === null) return;
+      if (this.#startedThisTurn++ === 0) setImmediate(this.#nextTurn);
+      this.run(task);
+    }
+  }
+
+  readonly #nextTurn = (): void => {
+    this.#startedThisTurn = 0;
+    this.start();
+  };
+}
