@@ -4,6 +4,7 @@ import { type MessageContext, OnMessage } from '@cf/messaging';
 import { InvocationResultsPublisher } from './invocation-results.publisher.js';
 import { Invoker } from './invoke.js';
 import { InvokerMetrics } from './invoker-metrics.js';
+import { OwnedPartitions } from './limits/owned-partitions.js';
 import { RecentSteps } from './once/recent-steps.js';
 import { sendingKey } from './once/sending-key.js';
 import { SeenOffsets } from './once/seen-offsets.js';
@@ -16,13 +17,15 @@ export class StepInvocationRequestsConsumer {
     private readonly invoker: Invoker,
     private readonly results: InvocationResultsPublisher,
     private readonly recent: RecentSteps,
+    private readonly owned: OwnedPartitions,
     private readonly metrics: InvokerMetrics,
   ) {}
 
   /** A step that comes again is answered again, not called again. */
   @OnMessage(stepInvocationRequests, STEP_GROUP)
   async onStepRequest(request: InvocationRequest, { record, traceparent, signal }: MessageContext): Promise<void> {
-    const { result, repeated } = this.recent.once(sendingKey(request), () => this.invoker.invoke(request, traceparent));
+    const atMs = Math.max(record.timestampMs, this.owned.sinceMs(record.partition));
+    const { result, repeated } = this.recent.once(sendingKey(request), () => this.invoker.invoke(request, { traceparent, atMs }));
     if (repeated) this.metrics.repeated('step');
     await this.results.publish(await result, { partition: record.partition, traceparent, signal });
   }
@@ -57,7 +60,7 @@ export class TriggerInvocationRequestsConsumer {
   }
 
   private async call(key: string, request: InvocationRequest, { record, traceparent, signal }: MessageContext): Promise<void> {
-    const result = this.unpublished.get(key) ?? (await this.invoker.invoke(request, traceparent));
+    const result = this.unpublished.get(key) ?? (await this.invoker.invoke(request, { traceparent, atMs: record.timestampMs }));
     this.unpublished.set(key, result);
     try {
       await this.results.publish(result, { partition: record.partition, traceparent, signal });

@@ -50,6 +50,16 @@ const failure = (reason: Extract<CallOutcome, { kind: 'failed' }>['reason'], det
   attempts: [],
 });
 
+const tooLate = (): Sending => failure('deadline_exceeded', 'came too late to be called');
+const noSlot = (): Sending => failure('rate_limited', 'all concurrent calls of the function were in use until the deadline');
+
+/** How a request came to this worker. */
+export interface Arrival {
+  readonly traceparent: string;
+  /** The earliest moment at which this worker could have called, ms since the epoch. */
+  readonly atMs: number;
+}
+
 /** Sends requests of one lane to customers' endpoints. */
 export class Invoker {
   /** By function, for as long as the registry keeps that state of it. */
@@ -58,10 +68,10 @@ export class Invoker {
   constructor(private readonly parts: InvokerParts) {}
 
   /** One sending of a request, from admission to the decision about what follows. Never rejects: what nobody foresaw is `internal`. */
-  async invoke(request: InvocationRequest, traceparent: string): Promise<InvocationResult> {
+  async invoke(request: InvocationRequest, came: Arrival): Promise<InvocationResult> {
     let sending: Sending;
     try {
-      sending = await this.send(request, traceparent);
+      sending = await this.send(request, came);
     } catch (error) {
       this.parts.logger.error({ err: error, invocationId: request.invocationId }, 'an invocation failed unexpectedly');
       sending = failure('internal', 'an unexpected error of the service');
@@ -77,9 +87,9 @@ export class Invoker {
     await this.parts.http.close();
   }
 
-  private async send(request: InvocationRequest, traceparent: string): Promise<Sending> {
+  private async send(request: InvocationRequest, { traceparent, atMs }: Arrival): Promise<Sending> {
     const lastMs = lastMomentMs(request);
-    if (lastMs !== null && Date.now() >= lastMs) return failure('deadline_exceeded', 'came too late to be called');
+    if (lastMs !== null && Date.now() >= lastMs) return atMs < lastMs ? noSlot() : tooLate();
     const admission = await this.admit(request);
     if (!admission.admitted) return failure(admission.reason, admission.detail);
     const endpoint = this.endpointOf(admission.cloudFunction, admission.api);
@@ -92,8 +102,7 @@ export class Invoker {
 
     const cap = (): number => this.parts.concurrency.capOf(request.orgId, request.cloudFunctionId);
     const slot = this.parts.slots.take(key, cap, lastMs);
-    if (slot !== true && !(await slot))
-      return failure('rate_limited', 'all concurrent calls of the function were in use until the deadline');
+    if (slot !== true && !(await slot)) return noSlot();
     try {
       return await this.guarded(request, key, admission.cloudFunction, endpoint, lastMs, traceparent);
     } finally {
@@ -142,7 +151,7 @@ export class Invoker {
   ): Promise<Sending> {
     const { timeoutMs } = cloudFunction;
     const endsAtMs = Math.min(Date.now() + timeoutMs, lastMs ?? Number.POSITIVE_INFINITY);
-    if (endsAtMs - Date.now() < 1) return failure('deadline_exceeded', 'came too late to be called');
+    if (endsAtMs - Date.now() < 1) return tooLate();
     const permit = this.parts.breakers.admit(key);
     if ('untilMs' in permit) return this.held(permit.untilMs);
     let failed = true;

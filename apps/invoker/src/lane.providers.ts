@@ -12,6 +12,7 @@ import { InvokerMetrics } from './invoker-metrics.js';
 import { INVOKER_CONFIG, type InvokerConfig } from './invoker.config.js';
 import { CircuitBreakers } from './limits/circuit-breakers.js';
 import { FunctionConcurrency } from './limits/function-concurrency.js';
+import { OwnedPartitions } from './limits/owned-partitions.js';
 import { StepSlots } from './limits/step-slots.js';
 import { USER_AGENT } from './user-agent.js';
 
@@ -40,10 +41,11 @@ const createInvoker = (
 
 /** What a lane owns, each its own: publisher, connections, circuits, limits (invariant 10). */
 export const laneProviders = (lane: Lane): Provider[] => [
+  OwnedPartitions,
   {
     provide: FunctionConcurrency,
-    useFactory: (cache: RegistryCache) => new FunctionConcurrency(lane, cache),
-    inject: [RegistryCache],
+    useFactory: (cache: RegistryCache, owned: OwnedPartitions) => new FunctionConcurrency(lane, cache, owned),
+    inject: [RegistryCache, OwnedPartitions],
   },
   {
     provide: InvocationResultsPublisher,

@@ -15,6 +15,7 @@ import { internalResult } from './internal-result.js';
 import { InvocationResultsPublisher } from './invocation-results.publisher.js';
 import { groupLimits, INVOKER_CONFIG, type InvokerConfig } from './invoker.config.js';
 import { FunctionConcurrency } from './limits/function-concurrency.js';
+import { OwnedPartitions } from './limits/owned-partitions.js';
 
 export const STEP_GROUP = 'invoker.step';
 
@@ -30,6 +31,7 @@ export class StepLaneGroup implements ConsumerGroupHooks {
     @Inject(INVOKER_CONFIG) config: InvokerConfig,
     @Inject(MESSAGE_LOG) private readonly log: MessageLog,
     private readonly concurrency: FunctionConcurrency,
+    private readonly owned: OwnedPartitions,
     private readonly results: InvocationResultsPublisher,
   ) {
     this.limits = groupLimits(config, 'step');
@@ -43,11 +45,11 @@ export class StepLaneGroup implements ConsumerGroupHooks {
   }
 
   async assigned(partitions: readonly AssignedPartition[]): Promise<void> {
-    this.concurrency.own(partitions, await this.log.partitionCount(stepInvocationRequests.name));
+    this.owned.add(partitions, await this.log.partitionCount(stepInvocationRequests.name));
   }
 
   lost(partitions: readonly TopicPartition[]): void {
-    this.concurrency.disown(partitions);
+    this.owned.remove(partitions);
   }
 
   async failed(record: LogRecord): Promise<boolean> {

@@ -15,6 +15,7 @@ import { internalResult } from './internal-result.js';
 import { InvocationResultsPublisher } from './invocation-results.publisher.js';
 import { groupLimits, INVOKER_CONFIG, type InvokerConfig } from './invoker.config.js';
 import { FunctionConcurrency } from './limits/function-concurrency.js';
+import { OwnedPartitions } from './limits/owned-partitions.js';
 import { SeenOffsets } from './once/seen-offsets.js';
 import { sendingKeyOf } from './once/sending-key.js';
 
@@ -29,6 +30,7 @@ export class TriggerLaneGroup implements ConsumerGroupHooks {
     @Inject(INVOKER_CONFIG) private readonly config: InvokerConfig,
     @Inject(MESSAGE_LOG) private readonly log: MessageLog,
     private readonly concurrency: FunctionConcurrency,
+    private readonly owned: OwnedPartitions,
     private readonly seen: SeenOffsets,
     private readonly results: InvocationResultsPublisher,
   ) {
@@ -51,12 +53,12 @@ export class TriggerLaneGroup implements ConsumerGroupHooks {
   async assigned(partitions: readonly AssignedPartition[]): Promise<void> {
     const ends = await this.log.endOffsets(triggerInvocationRequests.name);
     for (const partition of partitions) await this.readBack(partition, ends[partition.partition] ?? 0);
-    this.concurrency.own(partitions, ends.length);
+    this.owned.add(partitions, ends.length);
   }
 
   lost(partitions: readonly TopicPartition[]): void {
     for (const { partition } of partitions) this.seen.forget(partition);
-    this.concurrency.disown(partitions);
+    this.owned.remove(partitions);
   }
 
   async failed(record: LogRecord): Promise<boolean> {

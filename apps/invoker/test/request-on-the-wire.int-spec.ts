@@ -12,8 +12,8 @@ describe('what the endpoint of a customer sees', () => {
     orgId = await invoker.addOrganization();
   });
   afterAll(async () => {
-    await invoker?.stop();
     await endpoint?.close();
+    await invoker?.stop();
   });
 
   const seal = (text: string, apiId: string): string => keyRing.seal(text, `${sameId(orgId)}:${sameId(apiId)}`);

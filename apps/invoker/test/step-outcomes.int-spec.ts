@@ -15,8 +15,8 @@ describe('the outcome of a step', () => {
     api = await invoker.setApi(orgId, endpoint.url);
   });
   afterAll(async () => {
-    await invoker?.stop();
     await endpoint?.close();
+    await invoker?.stop();
   });
 
   const answering = async (answer: CustomerAnswer, timeoutMs = 10_000): Promise<InvocationResult> => {
