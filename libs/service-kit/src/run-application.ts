@@ -55,8 +55,8 @@ export const runApplication = async (
   health.register('consumers', () => transport.health());
   gaugeConsumers(metrics, () => transport.stats());
   await app.listen(platform.port, platform.host);
-  await transport.listen((error?: unknown) => {
-    if (error !== undefined) throw error;
+  await new Promise<void>((resolve, reject) => {
+    void transport.listen((error) => (error === undefined ? resolve() : reject(error as Error)));
   });
   const { port, address, family } = app.getHttpServer().address() as AddressInfo;
   const host = address === '0.0.0.0' || address === '::' ? 'localhost' : family === 'IPv6' ? `[${address}]` : address;
