@@ -308,7 +308,7 @@ describe('a graceful stop', () => {
 
 describe('starting', () => {
   it('refuses when the topics of a step differ in their partitions', async () => {
-    const uneven = await TestService.create(StepExecutorModule, { [stepResults.name]: 3 });
+    const uneven = await TestService.create(StepExecutorModule, { partitions: { [stepResults.name]: 3 } });
     await expect(uneven.start()).rejects.toThrow('chatbot.step-results has 3');
     await uneven.close();
   });

@@ -12,12 +12,19 @@ import {
   type Topic,
   type Trigger,
 } from '@cf/contract';
-import { EmbeddedLog, MessagePublisher, type LogRecord, type MessageLog, type Publisher } from '@cf/messaging';
+import { EmbeddedLog, MemoryStorage, MessagePublisher, type LogRecord, type MessageLog, type Publisher } from '@cf/messaging';
 import { createLogger, readPlatform, runApplication, type RunningApplication } from '@cf/service-kit';
 
 /** Two, so that nothing works by the order of one partition. */
 const PARTITIONS = 2;
 const OPERATOR_TOKEN = 'operator-token-of-this-test';
+
+export interface TestServiceOptions {
+  /** Of single topics; two where the topic does not say one. */
+  readonly partitions?: Readonly<Partial<Record<Topic['name'], number>>>;
+  /** Where the log keeps its records; one of the spec's own can be taken away. */
+  readonly storage?: MemoryStorage;
+}
 
 export interface HttpAnswer {
   readonly status: number;
@@ -60,8 +67,8 @@ export class TestService {
   }
 
   /** The log alone, with all topics; `start` runs the service. */
-  static async create(module: Type, partitions: Partial<Record<Topic['name'], number>> = {}): Promise<TestService> {
-    const log = EmbeddedLog.inMemory();
+  static async create(module: Type, { partitions = {}, storage = new MemoryStorage() }: TestServiceOptions = {}): Promise<TestService> {
+    const log = new EmbeddedLog(storage);
     await log.start();
     await log.ensureTopics(
       flows.map(({ topic }) => ({
