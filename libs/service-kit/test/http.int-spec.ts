@@ -1,0 +1,109 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Body, Controller, Get, Module, Post, Query, Req } from '@nestjs/common';
+import { EmbeddedLog } from '@cf/messaging';
+import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { createLogger } from '../src/logger.js';
+import { Health, pageQuery, parseQuery, readPlatform, runApplication, type RunningApplication, ZodPipe } from '../src/index.js';
+
+const thing = z.strictObject({ name: z.string().min(1), size: z.object({ 'a/b': z.number() }).optional() });
+
+@Controller('things')
+class ThingsController {
+  @Post()
+  create(@Body(new ZodPipe(thing)) body: z.infer<typeof thing>): object {
+    return body;
+  }
+  @Get()
+  list(@Query() query: unknown): object {
+    return parseQuery(z.object(pageQuery), query);
+  }
+  @Post('raw')
+  raw(@Req() request: FastifyRequest): object {
+    return { bytes: request.rawBody?.toString('hex') };
+  }
+  @Get('broken')
+  broken(): never {
+    throw new Error('the secret is hunter2');
+  }
+  @Get('away')
+  away(): never {
+    throw Object.assign(new Error('connection lost'), { retryable: true });
+  }
+}
+
+@Module({ controllers: [ThingsController] })
+class ThingsModule {}
+
+describe('the HTTP side of every service', () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'cf-http-'));
+  let log: EmbeddedLog;
+  let running: RunningApplication;
+
+  beforeAll(async () => {
+    log = EmbeddedLog.inMemory();
+    await log.start();
+    const platform = readPlatform({ port: 0, needs: 'nothing' }, { NODE_ENV: 'test', DATA_DIR: dataDir });
+    running = await runApplication([ThingsModule], platform, log, createLogger('test', 'silent'));
+  });
+  afterAll(async () => {
+    await running?.stop();
+    await log?.close();
+    rmSync(dataDir, { recursive: true });
+  });
+
+  const send = async (method: string, path: string, body?: string | Uint8Array, type = 'application/json') => {
+    const answer = await fetch(`${running.address}${path}`, {
+      method,
+      ...(body === undefined ? {} : { body: body as string, headers: { 'content-type': type } }),
+    });
+    return { status: answer.status, type: answer.headers.get('content-type'), body: (await answer.json()) as Record<string, unknown> };
+  };
+
+  it('keeps the bytes of a body beside what was parsed', async () => {
+    const text = '{ "name" : "é", "n": 12345678901234567890 }';
+    expect((await send('POST', '/things/raw', text)).body).toEqual({ bytes: Buffer.from(text).toString('hex') });
+  });
+
+  it.each([
+    ['POST', '/things', '{"name":', 'application/json', 400, 'invalid_json'],
+    ['POST', '/things', Uint8Array.of(0x22, 0xff, 0x22), 'application/json', 400, 'invalid_utf8'],
+    ['POST', '/things', '{"name":""}', 'application/json', 400, 'invalid_request'],
+    ['POST', '/things', 'name=x', 'application/x-www-form-urlencoded', 415, 'unsupported_media_type'],
+    ['POST', '/things', `{"name":"${'x'.repeat(5 * 1024 * 1024)}"}`, 'application/json', 413, 'body_too_large'],
+    ['GET', '/things?limit=101', undefined, '', 400, 'invalid_query'],
+    ['GET', '/things?colour=red', undefined, '', 400, 'invalid_query'],
+    ['GET', '/nothing', undefined, '', 404, 'not_found'],
+    ['DELETE', '/things', undefined, '', 404, 'not_found'],
+    ['GET', '/things/broken', undefined, '', 500, 'internal'],
+    ['GET', '/things/away', undefined, '', 503, 'unavailable'],
+  ])('%s %s is answered with problem+json', async (method, path, body, type, status, code) => {
+    const answer = await send(method, path, body, type);
+    expect(answer).toMatchObject({ status, type: 'application/problem+json; charset=utf-8' });
+    expect(answer.body).toMatchObject({ status, code, errors: expect.any(Array), traceId: expect.stringMatching(/^[0-9a-f]{32}$/) });
+    expect(JSON.stringify(answer.body)).not.toContain('hunter2');
+  });
+
+  it('names each wrong place of a body by its pointer', async () => {
+    const { body } = await send('POST', '/things', '{"name":1,"size":{"a/b":"x"},"colour":"red"}');
+    expect((body['errors'] as { pointer: string; code: string }[]).map(({ pointer }) => pointer).toSorted()).toEqual([
+      '/colour',
+      '/name',
+      '/size/a~1b',
+    ]);
+  });
+
+  it('is not ready while a part is not well, and says which', async () => {
+    const health = running.app.get(Health);
+    expect((await send('GET', '/health/ready')).status).toBe(200);
+    health.register('weather', () => ({ ok: false, detail: 'it rains' }));
+    const { status, body } = await send('GET', '/health/ready');
+    expect(status).toBe(503);
+    expect(body['parts']).toMatchObject({ weather: { ok: false, detail: 'it rains' }, log: { ok: true } });
+    expect((await send('GET', '/health/live')).status).toBe(200);
+    health.register('weather', () => ({ ok: true, detail: 'the sun is out' }));
+  });
+});
