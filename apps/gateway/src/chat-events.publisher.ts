@@ -15,6 +15,7 @@ export interface EventOrigin {
 @Injectable()
 export class ChatEventsPublisher implements OnApplicationShutdown {
   private readonly publisher: MessagePublisher;
+  private readonly accepted;
   private unacknowledgedBytes = 0;
 
   constructor(
@@ -23,6 +24,7 @@ export class ChatEventsPublisher implements OnApplicationShutdown {
     metrics: Metrics,
   ) {
     this.publisher = new MessagePublisher(log.createPublisher('gateway.events', 'trigger'));
+    this.accepted = metrics.counter('cf_gateway_events_accepted_total', 'Chat events that the log has acknowledged');
     metrics.gauge('cf_gateway_unacknowledged_bytes', 'Bytes of events that wait to be acknowledged', [], (gauge) =>
       gauge.set(this.unacknowledgedBytes),
     );
@@ -44,6 +46,7 @@ export class ChatEventsPublisher implements OnApplicationShutdown {
       void Promise.allSettled(written).then(() => (this.unacknowledgedBytes -= bytes));
       return Promise.all(written);
     });
+    this.accepted.inc(events.length);
   }
 
   async onApplicationShutdown(): Promise<void> {

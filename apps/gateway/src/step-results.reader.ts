@@ -27,6 +27,7 @@ export class StepResultsReader implements OnModuleInit, OnApplicationShutdown {
   private reader: LogReader | undefined;
   private isPositioned = false;
   private waiters = 0;
+  private readonly ends;
 
   constructor(
     @Inject(MESSAGE_LOG) private readonly log: MessageLog,
@@ -39,6 +40,7 @@ export class StepResultsReader implements OnModuleInit, OnApplicationShutdown {
       ok: this.isPositioned,
       detail: this.isPositioned ? `${this.waiters} steps wait` : 'looking for the end of the step results',
     }));
+    this.ends = metrics.counter('cf_gateway_step_executions_total', 'Step executions over HTTP by how their wait ended', ['end']);
     metrics.gauge('cf_gateway_waiting_steps', 'Step executions that wait for their result', [], (gauge) => gauge.set(this.waiters));
   }
 
@@ -73,9 +75,11 @@ export class StepResultsReader implements OnModuleInit, OnApplicationShutdown {
     this.waiters++;
     let timer: NodeJS.Timeout | undefined;
     return {
-      until: (deadlineMs) => {
+      until: async (deadlineMs) => {
         timer = setTimeout(() => deliver(null), Math.max(0, deadlineMs - Date.now()));
-        return result;
+        const came = await result;
+        this.ends.inc({ end: came === null ? 'no_result' : 'answered' });
+        return came;
       },
       free: () => {
         clearTimeout(timer);

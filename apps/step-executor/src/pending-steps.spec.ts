@@ -7,7 +7,6 @@ import {
   type CloudFunction,
   type InvocationRequest,
   type InvocationResult,
-  type StepRequest,
   type StepResult,
 } from '@cf/contract';
 import { PublishError } from '@cf/messaging';

@@ -1,9 +1,9 @@
 import { categoryOf, filteredProperty, sameId, type ChatEvent, type Trigger, type TriggerEvent, type TriggerFilter } from '@cf/contract';
 
 const holds = ({ property, operator, values }: TriggerFilter, event: ChatEvent): boolean => {
-  const value = event[filteredProperty[property]];
+  const value = event[filteredProperty[property]] ?? null;
   const alike = property === 'EventType' ? (text: string) => text : sameId;
-  const isOneOf = value != null && values.some((wanted) => alike(wanted) === alike(value));
+  const isOneOf = value !== null && values.some((wanted) => alike(wanted) === alike(value));
   return operator === 'matches' ? isOneOf : !isOneOf;
 };
 
