@@ -226,6 +226,25 @@ describe('HTTP to customers', () => {
       expect((await encoded('deflate', padding)).body.state).toBe('too_large');
     });
 
+    it.each<[string, string]>([
+      ['chunk extensions', `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1;${'x'.repeat(2 * 1024 * 1024)}\r\na\r\n`],
+      ['interim answers', 'HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n'.repeat(60_000)],
+    ])('of more than 1 MiB of %s is cut off', async (_name, text) => {
+      const { failure, body } = await raw(text, false);
+      expect(failure?.reason ?? body.state).toMatch(/^(response_too_large|too_large)$/);
+    });
+
+    it('is measured by itself: a connection may carry any number of them', async () => {
+      endpoint.answer('/', () => ({ body: 'x'.repeat(60_000) }));
+      const http = client();
+      const before = endpoint.connections;
+      for (let call = 0; call < 40; call++) {
+        expect((await http.post(callTo(endpoint.url))).body.state).toBe('whole');
+        await aTurn();
+      }
+      expect(endpoint.connections - before).toBe(1);
+    });
+
     it('with headers beyond 64 KiB is too large', async () => {
       const exchange = await answered({ headers: { 'x-large': 'x'.repeat(65 * 1024) } });
       expect(exchange.failure).toMatchObject({ reason: 'response_too_large' });

@@ -13,6 +13,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { DialError } from './guarded-connector.js';
 import { contentCoding, NO_BODY, type ReadBody, ResponseBody } from './response-body.js';
+import { WireOverflowError } from './wire-meter.js';
 
 export type ExchangeFailure = 'dns' | 'tls' | 'connection' | 'timeout' | 'blocked_address' | 'response_too_large' | 'invalid_request';
 
@@ -47,6 +48,7 @@ const classify = (error: Error): { reason: ExchangeFailure; detail: string } => 
   const code = (error as { code?: string }).code ?? error.name;
   if (error instanceof DialError) return { reason: error.reason, detail: error.message };
   if (code === 'UND_ERR_HEADERS_OVERFLOW') return { reason: 'response_too_large', detail: 'headers' };
+  if (error instanceof WireOverflowError) return { reason: 'response_too_large', detail: error.message };
   if (code === 'UND_ERR_INVALID_ARG') return { reason: 'invalid_request', detail: error.message };
   return { reason: 'connection', detail: code };
 };
@@ -93,7 +95,9 @@ export class ExchangeHandler implements Dispatcher.DispatchHandler {
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     this.controller = null;
-    if (!this.over) this.fail(classify(error));
+    if (this.over) return;
+    if (error instanceof WireOverflowError && this.body !== null) this.answered({ state: 'too_large', bytes: this.body.soFar() });
+    else this.fail(classify(error));
   }
 
   private answered(body: ReadBody): void {

@@ -3,6 +3,7 @@ import { connect as dial, isIP, type LookupFunction, type Socket } from 'node:ne
 import { connect as dialSecurely } from 'node:tls';
 import type { buildConnector } from 'undici';
 import type { AddressGuard } from './address-guard.js';
+import { meterAnswers } from './wire-meter.js';
 
 /** The longest timeout of a function: an exchange always gives up first, and a dead host does not hold a socket beyond it. */
 const DIAL_MS_MAX = 30_000;
@@ -111,6 +112,7 @@ export const guardedConnector = ({ guard, resolve = resolveHost }: ConnectorOpti
     socket.once(secure ? 'secureConnect' : 'connect', () => {
       clearTimeout(timer);
       socket.off('error', failed);
+      meterAnswers(socket);
       callback(null, socket);
     });
   };
