@@ -47,6 +47,15 @@ describe('Appender', () => {
     expect(storage.batches).toEqual([['a', 'b'], ['c'], ['d', 'e']]);
   });
 
+  it('leaves no record behind that comes in any of the ticks in which a run ends', async () => {
+    const { append } = await open();
+    for (let ticks = 0; ticks < 20; ticks++) {
+      await append('first');
+      for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
+      await append('second');
+    }
+  });
+
   it('fails only the record that can never be stored, and keeps the order and the offsets of the others', async () => {
     const { append, stored } = await open();
     const outcomes = await Promise.allSettled(['a', 'b', 'bad', 'c', 'd'].map(append));

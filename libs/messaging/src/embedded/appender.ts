@@ -70,7 +70,7 @@ export class Appender {
         resolve: () => (settle(), resolve()),
         reject: (error) => (settle(), reject(error)),
       });
-      this.run ??= this.drain().finally(() => (this.run = null));
+      this.run ??= this.drain();
     });
   }
 
@@ -89,22 +89,27 @@ export class Appender {
   private async drain(): Promise<void> {
     // Publishes of the same tick share the first insert.
     await Promise.resolve();
-    for (let batch = this.queue.take(this.recordsMax); batch.length > 0; batch = this.queue.take(this.recordsMax)) {
-      this.inFlight = batch;
-      const records = this.place(batch);
-      const error = await this.storage.append(records).then(
-        () => null,
-        (refusal: unknown) => ({ refusal }),
-      );
-      this.inFlight = [];
-      if (error === null) {
-        this.recordsMax = this.bounds.batchRecordsMax;
-        this.trouble = null;
-        this.view.appended(records);
-        for (const pending of batch) pending.resolve();
-      } else {
-        await this.refused(batch, error.refusal);
+    try {
+      for (let batch = this.queue.take(this.recordsMax); batch.length > 0; batch = this.queue.take(this.recordsMax)) {
+        this.inFlight = batch;
+        const records = this.place(batch);
+        const error = await this.storage.append(records).then(
+          () => null,
+          (refusal: unknown) => ({ refusal }),
+        );
+        this.inFlight = [];
+        if (error === null) {
+          this.recordsMax = this.bounds.batchRecordsMax;
+          this.trouble = null;
+          this.view.appended(records);
+          for (const pending of batch) pending.resolve();
+        } else {
+          await this.refused(batch, error.refusal);
+        }
       }
+    } finally {
+      // In the same tick that found the queue empty: a record that comes after it begins the next run.
+      this.run = null;
     }
   }
 
