@@ -16,8 +16,10 @@ import { OwnedPartitions } from './limits/owned-partitions.js';
 import { StepSlots } from './limits/step-slots.js';
 import { USER_AGENT } from './user-agent.js';
 
-/** Functions whose circuit is remembered and origins whose pool is kept, in each lane: 10,000 take some 30 MB at worst. */
-const FUNCTIONS_REMEMBERED_MAX = 10_000;
+/** Origins whose connections are kept at once (18 KB each without connections); more than this only dial again. */
+const POOLS_MAX = 4_000;
+/** Functions whose circuit is remembered (9 KB each); of more than this, those called least lately count from zero. */
+const CIRCUITS_MAX = 4_000;
 
 const createInvoker = (
   lane: Lane,
@@ -31,9 +33,9 @@ const createInvoker = (
   const http = new CustomerHttp({
     guard: new AddressGuard(platform.allowedAddresses),
     connectionsMax: config.callsMax[lane],
-    poolsMax: FUNCTIONS_REMEMBERED_MAX,
+    poolsMax: POOLS_MAX,
   });
-  const breakers = new CircuitBreakers(FUNCTIONS_REMEMBERED_MAX);
+  const breakers = new CircuitBreakers(CIRCUITS_MAX);
   metrics.observe(lane, http, breakers);
   const endpointOptions = { keyRing: platform.keyRing, allowHttp: platform.allowHttp, userAgent: USER_AGENT };
   return new Invoker({ lane, cache, http, breakers, concurrency, slots: new StepSlots(), endpointOptions, metrics, logger });

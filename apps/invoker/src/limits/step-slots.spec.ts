@@ -34,7 +34,7 @@ describe('slots of a function', () => {
     let max = 1;
     const cap = () => max;
     expect(slots.take('f', cap, soon())).toBe(true);
-    const waiting = [slots.take('f', cap, soon()), slots.take('f', cap, soon())];
+    const waiting = [1, 2].map(async () => slots.take('f', cap, soon()));
     max = 2;
     slots.release('f', cap);
     expect(await Promise.all(waiting)).toEqual([true, true]);

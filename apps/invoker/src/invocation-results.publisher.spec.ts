@@ -1,0 +1,54 @@
+import { describe, expect, it } from '@jest/globals';
+import { type InvocationResult, stepInvocationResults, triggerInvocationResults } from '@cf/contract';
+import { type MessageLog, type OutgoingRecord, PublishError } from '@cf/messaging';
+import { InvocationResultsPublisher } from './invocation-results.publisher.js';
+
+const away = new PublishError('away', 'the log is away', true);
+const tooLarge = new PublishError('too_large', 'too large', false);
+
+/** A log that fails with these errors before it takes records. */
+const logWith = (failures: PublishError[]) => {
+  const taken: OutgoingRecord[] = [];
+  const publish = (record: OutgoingRecord): Promise<void> => {
+    const failure = failures.shift();
+    if (failure !== undefined) return Promise.reject(failure);
+    taken.push(record);
+    return Promise.resolve();
+  };
+  return { taken, log: { createPublisher: () => ({ publish, close: () => Promise.resolve() }) } as unknown as MessageLog };
+};
+const place = (signal = new AbortController().signal) => ({ partition: 3, traceparent: 'x', signal });
+const valueOf = (record: OutgoingRecord | undefined): InvocationResult => JSON.parse(String(record?.value)) as InvocationResult;
+
+describe('the result of an invocation', () => {
+  it('of a step goes to the partition of its request, of a trigger by its invocation id', async () => {
+    const { taken, log } = logWith([]);
+    await new InvocationResultsPublisher('step', log).publish(stepInvocationResults.example, place());
+    await new InvocationResultsPublisher('trigger', log).publish(triggerInvocationResults.example, place());
+    expect(taken.map(({ topic, partition, key }) => [topic, partition, key])).toEqual([
+      ['invocation.results.step', 3, stepInvocationResults.key(stepInvocationResults.example)],
+      ['invocation.results.trigger', undefined, triggerInvocationResults.example.request.invocationId],
+    ]);
+  });
+
+  it('is published once the log is back, so that nothing is called again for it', async () => {
+    const { taken, log } = logWith([away, away]);
+    await new InvocationResultsPublisher('trigger', log).publish(triggerInvocationResults.example, place());
+    expect(taken).toHaveLength(1);
+  });
+
+  it('is let go when nobody waits for it any more', async () => {
+    const { taken, log } = logWith([away]);
+    const publishing = new InvocationResultsPublisher('trigger', log).publish(triggerInvocationResults.example, place(AbortSignal.abort()));
+    await expect(publishing).rejects.toBe(away);
+    expect(taken).toEqual([]);
+  });
+
+  it('that is too large goes without what the endpoint answered', async () => {
+    const { taken, log } = logWith([tooLarge]);
+    await new InvocationResultsPublisher('step', log).publish(stepInvocationResults.example, place());
+    const { returnValue, attempts } = valueOf(taken[0]);
+    expect(returnValue).toBe('Scheduled');
+    expect(attempts[0]?.response).toEqual({ headers: {}, body: '', truncated: true });
+  });
+});
