@@ -13,7 +13,12 @@ const cells = (row: string): string[] =>
 
 describe('the flow', () => {
   it('is the table of ARCHITECTURE.md', () => {
-    const table = document.slice(document.indexOf('| topic | message |')).split('\n\n')[0]?.split('\n').slice(2) ?? [];
+    const table =
+      document
+        .slice(document.search(/^\| topic +\| message +\|/m))
+        .split('\n\n')[0]
+        ?.split('\n')
+        .slice(2) ?? [];
     expect(table.map(cells)).toEqual(
       flows.map(({ topic, producers, consumers, readers }) => [
         `\`${topic.name}\``,
