@@ -53,10 +53,13 @@ export const readInvokerConfig = (variables: Readonly<Record<string, string | un
 /** The longest call takes 30 s and its result a moment; beside the HTTP drain it fits the 40 s of a stop (wire.md §1). */
 const DRAIN_MS = 31_000;
 
-/** Twice the calls wait in memory, so that a free slot never waits for a fetch; a request is at most 2 MiB, most are 1 KiB. */
+/**
+ * Twenty times the calls lie in memory: a function that hangs leaves its surplus there until its breaker opens, and others have to
+ * be found behind it. A request is at most 2 MiB, most are 1 KiB, and the bytes are bounded too.
+ */
 export const groupLimits = (config: InvokerConfig, of: Lane): ConsumerGroupLimits => ({
   maxInFlight: config.callsMax[of],
-  maxBufferedRecords: 3 * config.callsMax[of],
+  maxBufferedRecords: 20 * config.callsMax[of],
   maxBufferedBytes: 64 * 1024 * 1024,
   drainTimeoutMs: DRAIN_MS,
   ...(of === 'step' ? { onRevoke: 'complete-running' } : { onRevoke: 'drain', onOffsetOutOfRange: 'stop' }),
