@@ -10,12 +10,17 @@ describe('traceparent', () => {
     for (const span of spans) expect(span).toMatch(/^00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]{16}-00$/);
   });
 
-  it.each([undefined, '', 'nonsense', '00-zz-b7ad6b7169203331-00', `${parent}-more`])(
-    'begins a trace where %j cannot be read',
-    (unreadable) => {
-      expect(nextTraceparent(unreadable)).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
-      expect(traceIdOf(unreadable)).toBeNull();
-      expect(traceIdOf(nextTraceparent(unreadable))).toMatch(/^[0-9a-f]{32}$/);
-    },
-  );
+  it.each([
+    undefined,
+    '',
+    'nonsense',
+    '00-zz-b7ad6b7169203331-00',
+    `${parent}-more`,
+    `00-${'0'.repeat(32)}-b7ad6b7169203331-00`,
+    `00-0af7651916cd43dd8448eb211c80319c-${'0'.repeat(16)}-00`,
+  ])('begins a trace where %j cannot be read', (unreadable) => {
+    expect(nextTraceparent(unreadable)).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
+    expect(traceIdOf(unreadable)).toBeNull();
+    expect(traceIdOf(nextTraceparent(unreadable))).toMatch(/^[0-9a-f]{32}$/);
+  });
 });

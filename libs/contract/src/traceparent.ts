@@ -1,4 +1,5 @@
-const PATTERN = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
+/** Ids of zeros alone name no trace and no span (W3C Trace Context §3.2.2). */
+const PATTERN = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})$/;
 
 /** Random bytes are drawn many at a time: one draw for each span was a tenth of the cost of a call. */
 const DRAWN_BYTES = 4_096;
