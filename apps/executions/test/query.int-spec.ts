@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type InvocationRequest, stepInvocationResults, stepResults, triggerInvocationResults } from '@cf/contract';
+import { encodeCursor } from '@cf/service-kit';
 import { eventually } from '@cf/testing';
 import { attemptOf, failed, inMs, retrying, stepRequest, stepResultOf, succeeded, triggerRequest } from './messages.js';
 import { RunningExecutions } from './running-executions.js';
@@ -110,6 +111,9 @@ describe('the executions API', () => {
     'chatId=1',
     'createdAt=2026-01-01T00:00:00Z',
     'createdAt[gte]=yesterday',
+    'createdAt[gte]=0000-01-01T00:00:00Z',
+    'createdAt[gte]=9999-12-31T23:59:59-23:59',
+    `cursor=${encodeCursor({ createdAt: '0000-01-01T00:00:00Z', invocationId: randomUUID() })}`,
     'createdAt[ne]=2026-01-01T00:00:00Z',
     'test=true&test=false',
     'durationMs[gte]=5',

@@ -1,6 +1,7 @@
 /** The registry over HTTP on a real Postgres; the log is the embedded one over memory. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { encodeCursor } from '@cf/service-kit';
 import { eventually } from '@cf/testing';
 import { type Registry, type RegistryWorld, seedOrganization, startWorld } from './registry-fixture.js';
 
@@ -436,6 +437,27 @@ describe('lists', () => {
     const { path } = await seedOrganization(world);
     const answer = await call('GET', `${path}/cloud-functions?${query}`);
     expect([answer.status, answer.headers.get('content-type')]).toEqual([400, 'application/problem+json; charset=utf-8']);
+  });
+
+  it.each([
+    ['0000-01-01T00:00:00Z', 400],
+    ['2026-01-01T00:00:00+23:59', 200],
+  ])('take a forged cursor at %s for what it says', async (createdAt, status) => {
+    const { path } = await seedOrganization(world);
+    const cursor = encodeCursor({ createdAt, id: randomUUID() });
+    expect((await call('GET', `${path}/triggers?cursor=${cursor}`)).status).toBe(status);
+  });
+});
+
+describe('a query parameter on one resource', () => {
+  it('is refused, and nothing is written', async () => {
+    const { path, trigger } = await seedOrganization(world);
+    const one = `${path}/triggers/${trigger.id as string}`;
+    for (const method of ['GET', 'DELETE']) {
+      const answer = await call(method, `${one}?force=true`);
+      expect([answer.status, pointers(answer)]).toEqual([400, ['force unknown_key']]);
+    }
+    expect((await call('GET', one)).status).toBe(200);
   });
 });
 

@@ -1,5 +1,8 @@
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { answerProblem } from './problem-answer.js';
 import { Problem } from './problem.js';
 
 declare module 'fastify' {
@@ -12,19 +15,49 @@ declare module 'fastify' {
 /** 1,000 chat events in one batch are the largest body that any route takes (wire.md §2). */
 const BODY_BYTES_MAX = 5 * 1024 * 1024;
 
+/** What the router refuses before any route is found. The path is not repeated: it may be long, and a caller knows it. */
+const unroutable = (error: { statusCode?: number }): Problem =>
+  error.statusCode === 414
+    ? new Problem(414, 'uri_too_long', 'A part of the path is too long.')
+    : new Problem(400, 'invalid_path', 'The path holds an escape that is none.');
+
+const unreadable = ({ code }: { code?: string }): Problem => {
+  if (code === 'HPE_HEADER_OVERFLOW') return new Problem(431, 'headers_too_large', 'The headers are too large.');
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new Problem(408, 'request_timeout', 'The request did not come in time.');
+  return new Problem(400, 'bad_request', 'This is no HTTP request that can be read.');
+};
+
+/** Answers what Node could not read as HTTP; there is no request and no reply then, only the connection. */
+const refuseConnection = (error: { code?: string }, socket: Socket): void => {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  const { status, headers, body } = answerProblem(unreadable(error));
+  const lines = Object.entries({ ...headers, 'content-length': Buffer.byteLength(body), connection: 'close' });
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${body}`,
+    () => socket.destroy(),
+  );
+};
+
 export const createHttpAdapter = (): FastifyAdapter =>
   new FastifyAdapter({
     bodyLimit: BODY_BYTES_MAX,
     // Uuids and cursors are short; longer paths are somebody's mistake.
     routerOptions: { maxParamLength: 200 },
     forceCloseConnections: 'idle',
+    frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
+      const { status, headers, body } = answerProblem(unroutable(error), request.headers['traceparent']);
+      void reply.status(status).headers(headers).send(body);
+    },
+    clientErrorHandler: refuseConnection,
   });
 
 const parseJson = (text: string): unknown => {
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
-    throw new Problem(400, 'invalid_json', (error as Error).message);
+    // The engine's message quotes the body, which may hold a secret.
+    const [place = ''] = / at position \d+$| at position \d+(?= )/.exec((error as Error).message) ?? [];
+    throw new Problem(400, 'invalid_json', `The body is not valid JSON${place}.`);
   }
 };
 

@@ -9,6 +9,7 @@ export * from './platform.module.js';
 export * from './problem.js';
 export * from './problem.filter.js';
 export * from './query.js';
+export * from './query.interceptor.js';
 export * from './read-config.js';
 export * from './run-application.js';
 export * from './shutdown.js';

@@ -1,8 +1,7 @@
-import { STATUS_CODES } from 'node:http';
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
-import { nextTraceparent, traceIdOf } from '@cf/contract';
+import { answerProblem } from './problem-answer.js';
 import { Problem } from './problem.js';
 
 const codes: Readonly<Record<number, string>> = {
@@ -49,23 +48,8 @@ export class ProblemFilter implements ExceptionFilter {
     const request = http.getRequest<FastifyRequest>();
     const reply = http.getResponse<FastifyReply>();
     const problem = asProblem(error);
-    const given = request.headers['traceparent'];
-    const traceId = traceIdOf(typeof given === 'string' ? given : undefined) ?? traceIdOf(nextTraceparent(undefined));
-    if (problem.status >= 500)
-      this.logger.error({ err: error, traceId, method: request.method, path: request.url.split('?')[0] }, problem.code);
-    void reply
-      .status(problem.status)
-      .headers({ 'content-type': 'application/problem+json; charset=utf-8', ...problem.headers })
-      .send(
-        JSON.stringify({
-          type: 'about:blank',
-          title: STATUS_CODES[problem.status] ?? 'Problem',
-          status: problem.status,
-          code: problem.code,
-          detail: problem.detail,
-          errors: problem.errors,
-          traceId,
-        }),
-      );
+    const { status, headers, body, traceId } = answerProblem(problem, request.headers['traceparent']);
+    if (status >= 500) this.logger.error({ err: error, traceId, method: request.method, path: request.url.split('?')[0] }, problem.code);
+    void reply.status(status).headers(headers).send(body);
   }
 }

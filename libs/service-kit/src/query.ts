@@ -1,3 +1,4 @@
+import { rfc3339, writeTime } from '@cf/contract';
 import { z } from 'zod';
 import { Problem } from './problem.js';
 import { problemErrors } from './zod.pipe.js';
@@ -23,6 +24,11 @@ export const pageQuery = {
     .default(25),
   cursor: z.string().min(1).max(1_000).optional(),
 };
+
+/** A time in a query or a cursor. Postgres knows no year 0, and takes offsets of less than 16 hours only. */
+export const queryTime = rfc3339
+  .transform((time) => writeTime(time))
+  .refine((time) => /^(?!0000)\d{4}-/.test(time), 'must lie in the years 1 to 9999');
 
 /** Cursors are opaque to callers: their inside may change at any time. */
 export const encodeCursor = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import type { AddressInfo } from 'node:net';
 import type { Type } from '@nestjs/common';
 import { Module } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
+import { NestFactory, Reflector } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createLogTransport, type MessageLog } from '@cf/messaging';
 import type { Logger } from 'pino';
@@ -14,6 +14,7 @@ import { Metrics } from './metrics.js';
 import type { PlatformConfig } from './platform.config.js';
 import { PlatformModule } from './platform.module.js';
 import { ProblemFilter } from './problem.filter.js';
+import { QueryInterceptor } from './query.interceptor.js';
 
 /** HTTP answers in flight get this long at shutdown; what waits longer is left to its idempotency key. */
 const HTTP_DRAIN_MS = 5_000;
@@ -47,6 +48,7 @@ export const runApplication = async (
     abortOnError: false,
   });
   app.useGlobalFilters(new ProblemFilter(logger));
+  app.useGlobalInterceptors(new QueryInterceptor(new Reflector()));
   keepRawBodies(app);
   const health = app.get(Health);
   await app.init();

@@ -1,13 +1,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Body, Controller, Get, Module, Post, Query, Req } from '@nestjs/common';
+import { Body, Controller, Get, Module, Param, Post, Query, Req } from '@nestjs/common';
 import { EmbeddedLog } from '@cf/messaging';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { createLogger } from '../src/logger.js';
-import { Health, pageQuery, parseQuery, readPlatform, runApplication, type RunningApplication, ZodPipe } from '../src/index.js';
+import { Health, pageQuery, parseQuery, readPlatform, runApplication, type RunningApplication, TakesQuery, ZodPipe } from '../src/index.js';
 
 const thing = z.strictObject({ name: z.string().min(1), size: z.object({ 'a/b': z.number() }).optional() });
 
@@ -35,7 +36,24 @@ class ThingsController {
   }
 }
 
-@Module({ controllers: [ThingsController] })
+@Controller('v1/things')
+class ApiThingsController {
+  @Get()
+  @TakesQuery()
+  list(@Query() query: unknown): object {
+    return parseQuery(z.object(pageQuery), query);
+  }
+  @Get(':id')
+  one(@Param('id') id: string): object {
+    return { id };
+  }
+  @Post()
+  create(@Body(new ZodPipe(thing)) body: z.infer<typeof thing>): object {
+    return body;
+  }
+}
+
+@Module({ controllers: [ThingsController, ApiThingsController] })
 class ThingsModule {}
 
 describe('the HTTP side of every service', () => {
@@ -80,11 +98,49 @@ describe('the HTTP side of every service', () => {
     ['DELETE', '/things', undefined, '', 404, 'not_found'],
     ['GET', '/things/broken', undefined, '', 500, 'internal'],
     ['GET', '/things/away', undefined, '', 503, 'unavailable'],
+    ['GET', '/v1/things/%', undefined, '', 400, 'invalid_path'],
+    ['GET', '/v1/things/%ff', undefined, '', 400, 'invalid_path'],
+    ['GET', `/v1/things/${'a'.repeat(1_000)}`, undefined, '', 414, 'uri_too_long'],
+    ['GET', '/v1/things/1?colour=red', undefined, '', 400, 'invalid_query'],
+    ['POST', '/v1/things?colour=red', '{"name":"x"}', 'application/json', 400, 'invalid_query'],
   ])('%s %s is answered with problem+json', async (method, path, body, type, status, code) => {
     const answer = await send(method, path, body, type);
     expect(answer).toMatchObject({ status, type: 'application/problem+json; charset=utf-8' });
     expect(answer.body).toMatchObject({ status, code, errors: expect.any(Array), traceId: expect.stringMatching(/^[0-9a-f]{32}$/) });
     expect(JSON.stringify(answer.body)).not.toContain('hunter2');
+  });
+
+  it('answers what is no HTTP with problem+json too', async () => {
+    const { port, hostname } = new URL(running.address);
+    const ask = (request: string): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const socket = connect(Number(port), hostname, () => socket.write(request));
+        let answer = '';
+        socket.setEncoding('utf8').on('data', (text: string) => (answer += text));
+        socket.on('close', () => resolve(answer)).on('error', reject);
+      });
+    const refusals = [await ask('nonsense\r\n\r\n'), await ask(`GET / HTTP/1.1\r\nhost: x\r\nx-long: ${'a'.repeat(20_000)}\r\n\r\n`)];
+    expect(refusals.map((answer) => answer.split('\r\n', 1)[0])).toEqual([
+      'HTTP/1.1 400 Bad Request',
+      'HTTP/1.1 431 Request Header Fields Too Large',
+    ]);
+    const problems = refusals.map((answer) => JSON.parse(answer.slice(answer.indexOf('{'))) as object);
+    expect(problems).toMatchObject([
+      { code: 'bad_request', errors: [] },
+      { code: 'headers_too_large', errors: [] },
+    ]);
+    for (const answer of refusals) expect(answer).toContain('content-type: application/problem+json');
+  });
+
+  it('lets routes that take a query have it', async () => {
+    expect((await send('GET', '/v1/things?limit=7')).body).toEqual({ limit: 7 });
+    expect((await send('GET', '/v1/things/1')).body).toEqual({ id: '1' });
+  });
+
+  it('says where JSON breaks and quotes nothing of it', async () => {
+    const { body } = await send('POST', '/things', '{"token":"hunter2" oops}');
+    expect(body['detail']).toBe('The body is not valid JSON at position 19.');
+    expect((await send('POST', '/things', 'hunter2')).body['detail']).toBe('The body is not valid JSON.');
   });
 
   it('names each wrong place of a body by its pointer', async () => {

@@ -1,5 +1,5 @@
-import { executionStatus, failureReason, invocationKind, rfc3339, sameId, uuid, writeTime } from '@cf/contract';
-import { pageQuery } from '@cf/service-kit';
+import { executionStatus, failureReason, invocationKind, sameId, uuid } from '@cf/contract';
+import { pageQuery, queryTime } from '@cf/service-kit';
 import { z } from 'zod';
 
 /** `status=failed&status=cancelled`: any of them. */
@@ -9,7 +9,7 @@ const anyOf = <T extends z.ZodType>(item: T, itemsMax: number) =>
 /** Ids in one filter, so that a query stays a query. */
 const IDS_MAX = 20;
 const id = anyOf(uuid.transform(sameId), IDS_MAX);
-const time = rfc3339.transform((given) => writeTime(given)).optional();
+const time = queryTime.optional();
 
 export const executionsQuery = z.object({
   ...pageQuery,
@@ -34,7 +34,7 @@ export type ExecutionsQuery = z.infer<typeof executionsQuery>;
 export type ExecutionFilters = Omit<ExecutionsQuery, 'limit' | 'cursor'>;
 
 /** The last row of the page before: `(createdAt, invocationId)` is unique and newest first. */
-export const executionCursor = z.object({ createdAt: rfc3339, invocationId: uuid });
+export const executionCursor = z.object({ createdAt: queryTime, invocationId: uuid });
 export type ExecutionCursor = z.infer<typeof executionCursor>;
 
 const conditions: Readonly<Record<keyof ExecutionFilters, (parameter: string) => string>> = {

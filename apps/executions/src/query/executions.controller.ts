@@ -1,7 +1,7 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common';
 import { sameId, uuid } from '@cf/contract';
 import { CurrentPrincipal, hasScope, type Principal, RegistryCache, RequireScope, TenantGuard } from '@cf/registry-cache';
-import { decodeCursor, encodeCursor, notFound, parseQuery, Problem, ZodPipe } from '@cf/service-kit';
+import { decodeCursor, encodeCursor, notFound, parseQuery, Problem, TakesQuery, ZodPipe } from '@cf/service-kit';
 import { z } from 'zod';
 import type { Execution } from '../execution.js';
 import { refusalDetails, refuseRetry } from '../retries/check-retry.js';
@@ -11,8 +11,6 @@ import { ExecutionsRepository } from './executions.repository.js';
 
 /** A retry has nothing to say beyond its path; the place is kept for what it may say later. */
 const retryBody = z.strictObject({}).optional();
-
-const noQuery = z.object({});
 
 const idOf = (text: string): string => {
   if (!uuid.safeParse(text).success) throw notFound('There is no such execution.');
@@ -28,6 +26,7 @@ export class ExecutionsController {
   ) {}
 
   @Get()
+  @TakesQuery()
   @RequireScope('executions:read')
   async list(@Param('orgId') orgId: string, @Query() query: unknown) {
     const { limit, cursor, ...filters } = parseQuery(executionsQuery, query);
@@ -44,13 +43,7 @@ export class ExecutionsController {
 
   @Get(':invocationId')
   @RequireScope('executions:read')
-  async find(
-    @Param('orgId') orgId: string,
-    @Param('invocationId') invocationId: string,
-    @Query() query: unknown,
-    @CurrentPrincipal() principal: Principal,
-  ) {
-    parseQuery(noQuery, query);
+  async find(@Param('orgId') orgId: string, @Param('invocationId') invocationId: string, @CurrentPrincipal() principal: Principal) {
     const detail = await this.executions.find(sameId(orgId), idOf(invocationId));
     if (detail === null) throw notFound('There is no such execution.');
     return executionDetailView(detail, hasScope(principal, 'executions:reveal'));
@@ -59,13 +52,7 @@ export class ExecutionsController {
   @Post(':invocationId/retries')
   @HttpCode(202)
   @RequireScope('executions:write')
-  async retry(
-    @Param('orgId') orgId: string,
-    @Param('invocationId') invocationId: string,
-    @Query() query: unknown,
-    @Body(new ZodPipe(retryBody)) _body: unknown,
-  ) {
-    parseQuery(noQuery, query);
+  async retry(@Param('orgId') orgId: string, @Param('invocationId') invocationId: string, @Body(new ZodPipe(retryBody)) _body: unknown) {
     const detail = await this.executions.retryNow(sameId(orgId), idOf(invocationId), (execution) => this.refuse(execution));
     if (detail === null) throw notFound('There is no such execution.');
     return executionDetailView(detail, false);

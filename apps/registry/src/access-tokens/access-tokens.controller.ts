@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, UseGuards, UseInterceptors } from '@nestjs/common';
 import { CurrentPrincipal, type Principal, RequireScope, TenantGuard } from '@cf/registry-cache';
-import { parseQuery, ZodPipe } from '@cf/service-kit';
+import { parseQuery, TakesQuery, ZodPipe } from '@cf/service-kit';
 import { IfMatch, type Precondition } from '../http/if-match.js';
 import { mapPage, type Page } from '../http/newest-first.js';
 import { ResourceId } from '../http/resource-id.js';
@@ -26,6 +26,7 @@ export class AccessTokensController {
   }
 
   @Get()
+  @TakesQuery()
   @RequireScope('access-tokens:read')
   async list(@Param('orgId', ResourceId) orgId: string, @Query() query: unknown): Promise<Page<object>> {
     return mapPage(await this.accessTokens.list(orgId, parseQuery(listAccessTokens, query)), answerAccessToken);

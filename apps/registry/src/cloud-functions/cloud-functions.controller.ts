@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, UseGuards, UseInterceptors } from '@nestjs/common';
 import { RequireScope, TenantGuard } from '@cf/registry-cache';
-import { parseQuery, ZodPipe } from '@cf/service-kit';
+import { parseQuery, TakesQuery, ZodPipe } from '@cf/service-kit';
 import type { Written } from '../change-log/change-log.js';
 import { IfMatch, type Precondition } from '../http/if-match.js';
 import { mapPage, type Page } from '../http/newest-first.js';
@@ -29,6 +29,7 @@ export class CloudFunctionsController {
   }
 
   @Get()
+  @TakesQuery()
   @RequireScope('cloud-functions:read')
   async list(@Param('orgId', ResourceId) orgId: string, @Query() query: unknown): Promise<Page<object>> {
     return mapPage(await this.cloudFunctions.list(orgId, parseQuery(listCloudFunctions, query)), answerCloudFunction);

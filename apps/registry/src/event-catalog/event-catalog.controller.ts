@@ -1,8 +1,6 @@
-import { Controller, Get, Query, UseGuards } from '@nestjs/common';
-import { z } from 'zod';
+import { Controller, Get, UseGuards } from '@nestjs/common';
 import { eventCatalog, eventExample, eventJsonSchema, filteredProperty, triggerFilter } from '@cf/contract';
 import { RequireScope, TenantGuard } from '@cf/registry-cache';
-import { parseQuery } from '@cf/service-kit';
 import type { Page } from '../http/newest-first.js';
 
 const categories = eventCatalog.map(({ category, label, types, filterProperties }) => ({
@@ -18,8 +16,7 @@ const categories = eventCatalog.map(({ category, label, types, filterProperties 
 export class EventCatalogController {
   @Get()
   @RequireScope('event-catalog:read')
-  list(@Query() query: unknown): Page<object> {
-    parseQuery(z.object({}), query);
+  list(): Page<object> {
     return { data: categories, nextCursor: null };
   }
 }

@@ -1,7 +1,7 @@
 import type { SelectQueryBuilder } from 'typeorm';
 import { z } from 'zod';
-import { rfc3339, uuid } from '@cf/contract';
-import { decodeCursor, encodeCursor } from '@cf/service-kit';
+import { uuid } from '@cf/contract';
+import { decodeCursor, encodeCursor, queryTime } from '@cf/service-kit';
 import type { VersionedRow } from '../database/versioned-row.js';
 
 export interface Page<T> {
@@ -14,7 +14,7 @@ export interface PageQuery {
   readonly cursor?: string | undefined;
 }
 
-const position = z.strictObject({ createdAt: rfc3339, id: uuid });
+const position = z.strictObject({ createdAt: queryTime, id: uuid });
 
 /**
  * One page of rows, newest first. Creation times have milliseconds in the table as in the cursor, and the id decides between

@@ -1,6 +1,6 @@
 import { Body, Controller, Get, Param, Patch, Post, Query, UseGuards, UseInterceptors } from '@nestjs/common';
 import { OperatorGuard } from '@cf/registry-cache';
-import { parseQuery, ZodPipe } from '@cf/service-kit';
+import { parseQuery, TakesQuery, ZodPipe } from '@cf/service-kit';
 import type { Written } from '../change-log/change-log.js';
 import { IfMatch, type Precondition } from '../http/if-match.js';
 import { mapPage, type Page } from '../http/newest-first.js';
@@ -32,6 +32,7 @@ export class OrganizationsController {
   }
 
   @Get()
+  @TakesQuery()
   async list(@Query() query: unknown): Promise<Page<object>> {
     return mapPage(await this.organizations.list(parseQuery(listOrganizations, query)), answerOrganization);
   }

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, UseGuards, UseInterceptors } from '@nestjs/common';
 import { RequireScope, TenantGuard } from '@cf/registry-cache';
-import { parseQuery, ZodPipe } from '@cf/service-kit';
+import { parseQuery, TakesQuery, ZodPipe } from '@cf/service-kit';
 import type { Written } from '../change-log/change-log.js';
 import { IfMatch, type Precondition } from '../http/if-match.js';
 import { mapPage, type Page } from '../http/newest-first.js';
@@ -25,6 +25,7 @@ export class TriggersController {
   }
 
   @Get()
+  @TakesQuery()
   @RequireScope('triggers:read')
   async list(@Param('orgId', ResourceId) orgId: string, @Query() query: unknown): Promise<Page<object>> {
     return mapPage(await this.triggers.list(orgId, parseQuery(listTriggers, query)), answerTrigger);
