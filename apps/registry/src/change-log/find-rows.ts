@@ -7,7 +7,10 @@ export interface FoundRow {
   readonly row: VersionedRow;
 }
 
-/** The rows of these ids, whatever kind they are of. Ids are unique over all kinds. */
+/**
+ * The rows of these ids, whatever kind they are of. Ids are unique over all kinds. Locked ones may still be referred to, so that a
+ * writer that holds a function and reaches for its API never waits for who holds the API and reaches for the function.
+ */
 export const findRows = async (
   manager: EntityManager,
   kinds: readonly PublishedKind[],
@@ -18,7 +21,7 @@ export const findRows = async (
   for (const kind of kinds) {
     const rows = await manager.find(kind.entity, {
       where: { id: In([...ids]) },
-      ...(lock === 'locked' && { lock: { mode: 'pessimistic_write' } }),
+      ...(lock === 'locked' && { lock: { mode: 'for_no_key_update' } }),
     });
     found.push(...rows.map((row) => ({ kind, row })));
   }
