@@ -1,8 +1,13 @@
 /** Real: Postgres with the registry's schema and its writers over HTTP. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createDatabase, type Database } from '@cf/persistence';
+import { AccessTokenEntity } from '../src/access-tokens/access-token.entity.js';
 import { findRows } from '../src/change-log/find-rows.js';
 import { publishedKinds } from '../src/change-log/published-kinds.js';
+import { CloudFunctionEntity } from '../src/cloud-functions/cloud-function.entity.js';
+import { OrganizationEntity } from '../src/organizations/organization.entity.js';
+import { RegisteredApiEntity } from '../src/registered-apis/registered-api.entity.js';
+import { TriggerEntity } from '../src/triggers/trigger.entity.js';
 import { type RegistryWorld, seedOrganization, startWorld } from './registry-fixture.js';
 
 describe('rows that are locked to be compared with a topic', () => {
@@ -14,7 +19,7 @@ describe('rows that are locked to be compared with a topic', () => {
     database = createDatabase({
       url: world.database.url,
       schema: 'registry',
-      entities: publishedKinds.map(({ entity }) => entity),
+      entities: [AccessTokenEntity, CloudFunctionEntity, OrganizationEntity, RegisteredApiEntity, TriggerEntity],
       migrations: [],
       name: 'find-rows',
     });
