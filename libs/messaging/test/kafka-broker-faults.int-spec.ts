@@ -71,7 +71,7 @@ describeOnKafka('the log on a Kafka broker of its own', () => {
     );
 
     it(
-      'says which broker is away, rejects as retryable what waited too long, and asks to come back when too much waits',
+      'says which broker is away for as long as it is, rejects as retryable what waited too long, and asks to come back when too much waits',
       async () => {
         kafka = new KafkaFixture(broker.address);
         const log = await kafka.log({ deliveryTimeoutMs: 1_500, publisherQueueBytesMax: 10_000 });
@@ -91,9 +91,10 @@ describeOnKafka('the log on a Kafka broker of its own', () => {
         } finally {
           await broker.restart();
         }
-        await eventually(() => publisher.publish({ topic: spec.name, key: null, value: 'works again' }), 30_000);
+        // Nobody publishes and nobody asks: health comes back by itself.
+        await eventually(() => expect(log.status()).toMatchObject({ ok: true }), 30_000);
+        await publisher.publish({ topic: spec.name, key: null, value: 'works again' });
         await log.endOffsets(spec.name);
-        expect(log.status().ok).toBe(true);
       },
       START_MS,
     );

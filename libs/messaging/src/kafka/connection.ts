@@ -4,7 +4,7 @@ import { Kafka, logLevel, type SASLOptions } from 'kafkajs';
 import { MessagingError } from '../errors.js';
 import type { ConnectionHealth } from './connection-health.js';
 import type { KafkaSettings } from './kafka-log-options.js';
-import { openCluster, type Broker, type Cluster } from './kafkajs-internals.js';
+import { openCluster, type Broker, type Cluster, type ProtocolError } from './kafkajs-internals.js';
 
 /** kafkajs gives a broker 1 s, too short for TLS on a busy machine. */
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -12,6 +12,8 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 /** Below the idle timeout of usual firewalls and load balancers. */
 const KEEP_ALIVE_MS = 60_000;
+/** How soon a connection that failed and is not used is tried again, so that health is not red for longer than the cluster is away. */
+const PROBE_MS = 1_000;
 
 /**
  * One set of connections to the cluster with a name that shows in the status. Publishers, readers and members each have their own:
@@ -21,6 +23,7 @@ export class Connection {
   readonly cluster: Cluster;
   readonly #sockets = new Set<Socket>();
   #closed = false;
+  #probe: NodeJS.Timeout | null = null;
 
   constructor(
     readonly settings: KafkaSettings,
@@ -78,6 +81,7 @@ export class Connection {
   }
 
   works(): void {
+    this.#stopProbing();
     if (!this.#closed) this.health.works(this.name);
   }
 
@@ -85,6 +89,9 @@ export class Connection {
   async failed(error: unknown): Promise<void> {
     if (this.#closed) return;
     this.health.fails(this.name, error);
+    // What a broker refuses is over when it is accepted; that a broker is away can be found out by asking for it.
+    if ((error as Partial<ProtocolError>).type === undefined) this.#probeLater();
+    else this.#stopProbing();
     await this.refresh();
   }
 
@@ -104,9 +111,31 @@ export class Connection {
   /** Requests under way are rejected, so nothing here waits for an answer. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#stopProbing();
     this.health.forget(this.name);
     for (const socket of this.#sockets) socket.destroy(new Error('closed by this process'));
     await this.cluster.disconnect().catch(() => undefined);
+  }
+
+  #probeLater(): void {
+    this.#probe ??= setTimeout(() => void this.#probeNow(), PROBE_MS).unref();
+  }
+
+  #stopProbing(): void {
+    if (this.#probe !== null) clearTimeout(this.#probe);
+    this.#probe = null;
+  }
+
+  async #probeNow(): Promise<void> {
+    const probe = this.#probe;
+    const reached = await this.cluster.refreshMetadata().then(
+      () => true,
+      () => false,
+    );
+    if (probe === null || this.#probe !== probe) return;
+    this.#probe = null;
+    if (reached) this.works();
+    else this.#probeLater();
   }
 
   #partName(topic: string, partition: number): string {
