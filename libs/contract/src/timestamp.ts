@@ -1,7 +1,14 @@
 import { z } from 'zod';
 
-/** Any RFC 3339 time is read (an offset and any number of fraction digits included). */
-export const rfc3339 = z.iso.datetime({ offset: true });
+/** RFC 3339 has letters of either case, and leap seconds; `Date` has neither, so such a second ends the one before it. */
+const asDateReads = (time: string): string => time.toUpperCase().replace(/:60(\.\d+)?(?=[Z+-])/, ':59.999');
+
+/** Any RFC 3339 time is read (an offset and any number of fraction digits included), in the form that `Date` reads. */
+export const rfc3339 = z
+  .string()
+  .meta({ format: 'date-time' })
+  .transform(asDateReads)
+  .pipe(z.iso.datetime({ offset: true }));
 
 /** ISO 8601 UTC with milliseconds and `Z` is written. */
 export const writeTime = (time: string | number | Date): string => new Date(time).toISOString();
