@@ -1,0 +1,47 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { deadLetter, failureReason, responseWarning } from '@cf/contract';
+
+const root = join(import.meta.dirname, '..');
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+/** The codes in the first column of the table below a heading. */
+const documented = (heading: string): string[] => {
+  const section =
+    read('docs/errors.md')
+      .split(/^## /m)
+      .find((text) => text.startsWith(heading)) ?? '';
+  return [...section.matchAll(/^\| `([a-z_0-9]+)`/gm)].map(([, code]) => code ?? '');
+};
+
+const problemCodes = (): Map<string, string> => {
+  const codes = new Map<string, string>();
+  for (const path of globSync(['apps/*/src/**/*.ts', 'libs/*/src/**/*.ts'], { cwd: root })) {
+    if (path.endsWith('.spec.ts')) continue;
+    const text = read(path);
+    const listed = path.endsWith('problem.filter.ts') ? [...text.matchAll(/(\d{3}): '([a-z_]+)'/g)] : [];
+    for (const [, status = '', code = ''] of [...text.matchAll(/new Problem\(\s*(\d{3}),\s*'([a-z_]+)'/g), ...listed])
+      codes.set(code, status);
+  }
+  const [, refusals = ''] = /type RetryRefusal =([^;]+);/.exec(read('apps/executions/src/retries/check-retry.ts')) ?? [];
+  for (const [, code = ''] of refusals.matchAll(/'([a-z_]+)'/g)) codes.set(code, '409');
+  return codes;
+};
+
+describe('docs/errors.md', () => {
+  it('lists exactly the problem codes of the HTTP API, with their status', () => {
+    const codes = problemCodes();
+    expect(codes.size).toBeGreaterThan(30);
+    expect(documented('HTTP problems').toSorted()).toEqual([...codes.keys()].toSorted());
+    for (const [code, status] of codes) expect(read('docs/errors.md')).toMatch(new RegExp(`^\\| \`${code}\` +\\| ${status} +\\|`, 'm'));
+  });
+
+  it.each([
+    ['Failure reasons', failureReason.options],
+    ['Warnings', responseWarning.options],
+    ['Dead letters', deadLetter.shape.reason.options],
+  ])('lists exactly the closed vocabulary: %s', (heading, words) => {
+    expect(documented(heading).toSorted()).toEqual([...words].toSorted());
+  });
+});
