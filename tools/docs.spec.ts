@@ -20,12 +20,12 @@ const problemCodes = (): Map<string, string> => {
   for (const path of globSync(['apps/*/src/**/*.ts', 'libs/*/src/**/*.ts'], { cwd: root })) {
     if (path.endsWith('.spec.ts')) continue;
     const text = read(path);
-    const listed = path.endsWith('problem.filter.ts') ? [...text.matchAll(/(\d{3}): '([a-z_]+)'/g)] : [];
-    for (const [, status = '', code = ''] of [...text.matchAll(/new Problem\(\s*(\d{3}),\s*'([a-z_]+)'/g), ...listed])
+    const listed = path.endsWith('problem.filter.ts') ? [...text.matchAll(/(\d{3}): '([a-z_0-9]+)'/g)] : [];
+    for (const [, status = '', code = ''] of [...text.matchAll(/new Problem\(\s*(\d{3}),\s*'([a-z_0-9]+)'/g), ...listed])
       codes.set(code, status);
   }
   const [, refusals = ''] = /type RetryRefusal =([^;]+);/.exec(read('apps/executions/src/retries/check-retry.ts')) ?? [];
-  for (const [, code = ''] of refusals.matchAll(/'([a-z_]+)'/g)) codes.set(code, '409');
+  for (const [, code = ''] of refusals.matchAll(/'([a-z_0-9]+)'/g)) codes.set(code, '409');
   return codes;
 };
 

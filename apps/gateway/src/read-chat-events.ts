@@ -23,7 +23,8 @@ const parse = (bytes: Buffer): { json: unknown } | { code: string; detail: strin
     return { json: JSON.parse(text) as unknown };
   } catch (error) {
     return error instanceof SyntaxError
-      ? { code: 'invalid_json', detail: error.message }
+      ? // The engine's message would quote the event.
+        { code: 'invalid_json', detail: 'is not valid JSON' }
       : { code: 'invalid_utf8', detail: 'is not valid UTF-8' };
   }
 };
