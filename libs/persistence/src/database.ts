@@ -158,7 +158,7 @@ export class Database {
         await client.end().catch(() => undefined);
         const described = describeDatabaseError(error);
         // A wrong password, database or certificate does not get better by waiting.
-        if (!(described instanceof DatabaseError) || Date.now() > giveUpAt) throw described;
+        if (!(described instanceof DatabaseError) || Date.now() > giveUpAt) throw named(described);
         this.#lost(described);
         await setTimeout(RETRY_EVERY_MS);
       }
@@ -193,6 +193,12 @@ export class Database {
       this.#status = { ok: false, detail: described.message };
   }
 }
+
+/** The error of a start names the setting; its class and code stay. */
+const named = (error: unknown): unknown => {
+  if (error instanceof Error) error.message = `DATABASE_URL: ${error.message}`;
+  return error;
+};
 
 const checkVersion = async (client: pg.Client): Promise<void> => {
   const { rows } = await client.query<{ number: number; name: string }>(

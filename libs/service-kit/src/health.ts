@@ -16,6 +16,10 @@ export class Health {
     this.parts.set(part, check);
   }
 
+  get isDraining(): boolean {
+    return this.draining;
+  }
+
   /** From now on not ready: what balances load should send nothing more. */
   drain(): void {
     this.draining = true;

@@ -1,8 +1,10 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { answerProblem } from './problem-answer.js';
+import type { Health } from './health.js';
 import { Problem } from './problem.js';
 
 declare module 'fastify' {
@@ -92,4 +94,29 @@ export const keepRawBodies = (app: NestFastifyApplication): void => {
       return undefined;
     },
   );
+};
+
+export interface OpenRequests {
+  /** Resolves once every request has its answer, after `timeoutMs` at the latest. */
+  answered(timeoutMs: number): Promise<void>;
+}
+
+const LOOK_EVERY_MS = 20;
+
+/** Counts requests rather than connections, which clients keep open. While draining, each answer is the last one of its connection. */
+export const followRequests = (app: NestFastifyApplication, health: Health): OpenRequests => {
+  let open = 0;
+  const server = app.getHttpAdapter().getInstance();
+  server.addHook('onRequest', async (_request, reply) => {
+    open++;
+    reply.raw.once('close', () => open--);
+  });
+  server.addHook('onSend', async (_request, reply) => {
+    if (health.isDraining) reply.header('connection', 'close');
+  });
+  return {
+    answered: async (timeoutMs) => {
+      for (const giveUpAt = Date.now() + timeoutMs; open > 0 && Date.now() < giveUpAt; ) await setTimeout(LOOK_EVERY_MS);
+    },
+  };
 };

@@ -1,12 +1,20 @@
 import { chmodSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isNativeError } from 'node:util/types';
+import { InvalidSettingsError } from './read-config.js';
+
+/** What an error in the data folder means for an operator: a folder that cannot be used is a wrong setting. */
+export const describeDataDirError = (error: unknown): unknown =>
+  isNativeError(error) && (error as NodeJS.ErrnoException).path !== undefined
+    ? new InvalidSettingsError([{ name: 'DATA_DIR', detail: error.message }])
+    : error;
 
 /**
  * A secret that is made at the first start and kept in the data folder, readable by its owner only.
  * Services that start at once agree: the first complete file wins.
  */
 export const madeSecret = (dataDir: string, name: string, make: () => string): string => {
-  mkdirSync(dataDir, { recursive: true });
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const file = join(dataDir, name);
   const draft = `${file}.${process.pid}`;
   try {

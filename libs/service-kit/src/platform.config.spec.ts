@@ -39,6 +39,11 @@ describe('settings of the platform', () => {
     [standalone, { KAFKA_BROKERS: 'localhost' }, 'KAFKA_BROKERS'],
     [standalone, { KAFKA_BROKERS: 'a:1', KAFKA_SASL_MECHANISM: 'plain' }, 'KAFKA_SASL_USERNAME'],
     [standalone, { KAFKA_BROKERS: 'a:1', KAFKA_SSL_CA: '/nowhere.pem' }, 'KAFKA_SSL_CA'],
+    [standalone, { KAFKA_BROKERS: 'a:1', KAFKA_SASL_USERNAME: 'someone' }, 'KAFKA_SASL_MECHANISM'],
+    [standalone, { KAFKA_BROKERS: 'a:99999' }, 'KAFKA_BROKERS'],
+    [standalone, { DATABASE_URL: 'postgres://u:p@host:port/x' }, 'DATABASE_URL'],
+    [standalone, { DATA_DIR: '/dev/null' }, 'DATA_DIR'],
+    [standalone, { ALLOWED_ADDRESSES: 'none,10.0.0.0/8' }, 'ALLOWED_ADDRESSES'],
     [standalone, { ALLOW_HTTP: 'yes' }, 'ALLOW_HTTP'],
     [standalone, { OPERATOR_TOKEN: 'short' }, 'OPERATOR_TOKEN'],
     [standalone, { PARTITIONS_STEPS: '0' }, 'PARTITIONS_STEPS'],
@@ -56,6 +61,18 @@ describe('settings of the platform', () => {
       ENCRYPTION_KEYS: KeyRing.make(),
     });
     expect(platform).toMatchObject({ allowHttp: false, allowedAddresses: [] });
+  });
+
+  it('in production ask for keys only where secrets are opened', () => {
+    const env = { NODE_ENV: 'production', KAFKA_BROKERS: 'a:1', DATABASE_URL: 'postgres://a/b', OPERATOR_TOKEN: 'a-token-of-an-operator' };
+    expect(() => readPlatform(alone, env)).toThrow('ENCRYPTION_KEYS');
+    expect(readPlatform({ ...alone, holdsKeys: false }, env).operatorToken).toBe(env.OPERATOR_TOKEN);
+  });
+
+  it('allow no private address in development when told `none`; empty means unset', () => {
+    const allowed = (text: string) => readPlatform(standalone, { DATA_DIR: dataDir, ALLOWED_ADDRESSES: text }).allowedAddresses;
+    expect(allowed('none')).toEqual([]);
+    expect(allowed('')).toEqual(['127.0.0.0/8', '::1/128']);
   });
 
   it('never repeat a wrong value, which may be a secret', () => {

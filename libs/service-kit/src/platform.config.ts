@@ -5,7 +5,7 @@ import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import type { Topic } from '@cf/contract';
 import { KeyRing } from './key-ring.js';
-import { madeSecret } from './made-secret.js';
+import { describeDataDirError, madeSecret } from './made-secret.js';
 import { flag, InvalidSettingsError, readConfig, whole } from './read-config.js';
 
 export const PLATFORM = Symbol('PLATFORM');
@@ -24,6 +24,10 @@ const list = z.string().transform((text) =>
     .map((entry) => entry.trim())
     .filter((entry) => entry !== ''),
 );
+const broker = (text: string): boolean => {
+  const [, port] = /^(?:[^\s:/]+|\[[0-9a-fA-F:]+\]):(\d{1,5})$/.exec(text) ?? [];
+  return port !== undefined && Number(port) >= 1 && Number(port) <= 65_535;
+};
 const partitionCount = whole(1, 1_000).default(12);
 
 /** Settings that every process reads (wire.md §1), with their units, defaults and consequences. */
@@ -39,14 +43,10 @@ export const platformSchema = z.object({
   DATABASE_URL: z
     .string()
     .regex(/^postgres(ql)?:\/\//, 'must begin with postgres://')
+    .refine((text) => URL.canParse(text), 'must be a URL: postgres://user:password@host:port/database')
     .optional(),
   /** `host:port,…`; unset: the embedded log (standalone only). */
-  KAFKA_BROKERS: list
-    .refine(
-      (brokers) => brokers.length > 0 && brokers.every((broker) => /^[^\s:/]+:\d+$|^\[[0-9a-fA-F:]+\]:\d+$/.test(broker)),
-      'must read `host:port,…`',
-    )
-    .optional(),
+  KAFKA_BROKERS: list.refine((brokers) => brokers.length > 0 && brokers.every(broker), 'must read `host:port,…`').optional(),
   KAFKA_SSL: flag.default(false),
   /** File with the certificate authorities that brokers are checked against; the system's when unset. */
   KAFKA_SSL_CA: z.string().optional(),
@@ -64,8 +64,11 @@ export const platformSchema = z.object({
   OPERATOR_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
   /** Key ring for secrets, `id:base64,…`, 32 bytes each, the first one encrypts. */
   ENCRYPTION_KEYS: z.string().optional(),
-  /** CIDRs that customer endpoints may have besides public ones. */
-  ALLOWED_ADDRESSES: list.refine((entries) => entries.every(cidr), 'must be CIDRs such as 10.0.0.0/8').optional(),
+  /** CIDRs that customer endpoints may have besides public ones; `none` for none, since an empty variable counts as unset. */
+  ALLOWED_ADDRESSES: list
+    .transform((entries) => (entries.length === 1 && entries[0] === 'none' ? [] : entries))
+    .refine((entries) => entries.every(cidr), 'must be CIDRs such as 10.0.0.0/8, or `none`')
+    .optional(),
   /** Plain http to customer endpoints. */
   ALLOW_HTTP: flag.optional(),
   /** Partitions of a topic that does not exist yet; fixed from then on. The steps topics share one number. */
@@ -106,7 +109,10 @@ export interface PlatformConfig {
 const LOOPBACK = ['127.0.0.0/8', '::1/128'];
 
 const readSasl = (env: z.infer<typeof platformSchema>): KafkaConfig['sasl'] => {
-  if (env.KAFKA_SASL_MECHANISM === undefined) return null;
+  if (env.KAFKA_SASL_MECHANISM === undefined) {
+    if (env.KAFKA_SASL_USERNAME === undefined && env.KAFKA_SASL_PASSWORD === undefined) return null;
+    throw new InvalidSettingsError([{ name: 'KAFKA_SASL_MECHANISM', detail: 'needed with KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD' }]);
+  }
   if (env.KAFKA_SASL_USERNAME === undefined || env.KAFKA_SASL_PASSWORD === undefined) {
     throw new InvalidSettingsError([{ name: 'KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD', detail: 'needed with KAFKA_SASL_MECHANISM' }]);
   }
@@ -130,6 +136,8 @@ export interface PlatformDefaults {
   readonly port: number;
   /** A service alone keeps no database and no log of its own. */
   readonly needs: 'nothing' | 'kafka-and-database';
+  /** Whether this process opens secrets, so that production asks for `ENCRYPTION_KEYS`. Default true. */
+  readonly holdsKeys?: boolean;
 }
 
 /** Reads and checks the platform's settings. Throws `InvalidSettingsError` naming what is missing or wrong. */
@@ -146,7 +154,7 @@ export const readPlatform = (
           (name) => [name, 'must be set: a service alone has no log and no database of its own'] as const,
         )),
     ...(production
-      ? (['OPERATOR_TOKEN', 'ENCRYPTION_KEYS'] as const).map(
+      ? (['OPERATOR_TOKEN', ...(defaults.holdsKeys === false ? [] : (['ENCRYPTION_KEYS'] as const))] as const).map(
           (name) => [name, 'must be set in production: nothing made up is used there'] as const,
         )
       : []),
@@ -154,9 +162,17 @@ export const readPlatform = (
   const missing = needed.filter(([name]) => env[name] === undefined);
   if (missing.length > 0) throw new InvalidSettingsError(missing.map(([name, detail]) => ({ name, detail })));
   const dataDir = resolve(env.DATA_DIR);
-  const keyRing = once(() => {
+  const made = (name: string, make: () => string): string => {
     try {
-      return KeyRing.parse(env.ENCRYPTION_KEYS ?? madeSecret(dataDir, 'encryption-keys', () => KeyRing.make()));
+      return madeSecret(dataDir, name, make);
+    } catch (error) {
+      throw describeDataDirError(error);
+    }
+  };
+  const keyRing = once(() => {
+    const keys = env.ENCRYPTION_KEYS ?? made('encryption-keys', () => KeyRing.make());
+    try {
+      return KeyRing.parse(keys);
     } catch (error) {
       throw new InvalidSettingsError([{ name: 'ENCRYPTION_KEYS', detail: (error as Error).message }]);
     }
@@ -177,7 +193,7 @@ export const readPlatform = (
             topicPrefix: env.KAFKA_TOPIC_PREFIX,
             sessionTimeoutMs: env.KAFKA_SESSION_TIMEOUT_MS,
           },
-    operatorToken: env.OPERATOR_TOKEN ?? madeSecret(dataDir, 'operator-token', () => `cfop_${randomBytes(24).toString('base64url')}`),
+    operatorToken: env.OPERATOR_TOKEN ?? made('operator-token', () => `cfop_${randomBytes(24).toString('base64url')}`),
     get keyRing() {
       return keyRing();
     },

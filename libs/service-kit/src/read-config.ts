@@ -21,7 +21,7 @@ export const readConfig = <Shape extends z.core.$ZodLooseShape>(
   );
   const read = schema.safeParse(given);
   if (read.success) return read.data;
-  throw new InvalidSettingsError(read.error.issues.map((issue) => ({ name: issue.path.join('.') || 'settings', detail: issue.message })));
+  throw new InvalidSettingsError(read.error.issues.map((issue) => ({ name: String(issue.path[0] ?? 'settings'), detail: issue.message })));
 };
 
 /** `true`/`false`/`1`/`0` of an environment variable. */

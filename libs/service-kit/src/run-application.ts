@@ -8,16 +8,21 @@ import { createLogTransport, type MessageLog } from '@cf/messaging';
 import type { Logger } from 'pino';
 import { gaugeConsumers, observeConsumers } from './consumer-metrics.js';
 import { Health } from './health.js';
-import { createHttpAdapter, keepRawBodies } from './http-server.js';
+import { createHttpAdapter, followRequests, keepRawBodies } from './http-server.js';
 import { NestLogger } from './logger.js';
 import { Metrics } from './metrics.js';
 import type { PlatformConfig } from './platform.config.js';
 import { PlatformModule } from './platform.module.js';
 import { ProblemFilter } from './problem.filter.js';
+import { InvalidSettingsError } from './read-config.js';
 import { QueryInterceptor } from './query.interceptor.js';
 
-/** HTTP answers in flight get this long at shutdown; what waits longer is left to its idempotency key. */
+/**
+ * HTTP answers in flight get this long at shutdown before consumers drain, which takes up to 31 s; what waits longer is left to its
+ * idempotency key. A process without consumers has nothing else to wait for: 30 s of a step, 2 s of its margin, a moment.
+ */
 const HTTP_DRAIN_MS = 5_000;
+const HTTP_DRAIN_WITHOUT_CONSUMERS_MS = 33_000;
 
 export interface RunningApplication {
   readonly address: string;
@@ -51,12 +56,18 @@ export const runApplication = async (
   app.useGlobalInterceptors(new QueryInterceptor(new Reflector()));
   keepRawBodies(app);
   const health = app.get(Health);
+  const requests = followRequests(app, health);
   await app.init();
   const metrics = app.get(Metrics);
   const transport = createLogTransport(app, log, observeConsumers(metrics, logger));
   health.register('consumers', () => transport.health());
   gaugeConsumers(metrics, () => transport.stats());
-  await app.listen(platform.port, platform.host);
+  try {
+    await app.listen(platform.port, platform.host);
+  } catch (error) {
+    await app.close();
+    throw refusedAddress(error, platform);
+  }
   await new Promise<void>((resolve, reject) => {
     void transport.listen((error) => (error === undefined ? resolve() : reject(error as Error)));
   });
@@ -66,12 +77,23 @@ export const runApplication = async (
   const stop = async (): Promise<void> => {
     health.drain();
     const server = app.getHttpServer();
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    server.closeIdleConnections();
-    await Promise.race([closed, new Promise<void>((resolve) => setTimeout(resolve, HTTP_DRAIN_MS).unref())]);
+    server.close();
+    await requests.answered(transport.stats().length === 0 ? HTTP_DRAIN_WITHOUT_CONSUMERS_MS : HTTP_DRAIN_MS);
     await transport.close();
     server.closeAllConnections();
     await app.close();
   };
   return { address: `http://${host}:${port}`, app, stop };
 };
+
+/** Says which setting names an address that cannot be listened on. */
+const refusedAddress = (error: unknown, { port, host }: PlatformConfig): unknown => {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE') return wrong('PORT', `${port} is in use on ${host}: stop the program that uses it, or choose another one`);
+  if (code === 'EACCES') return wrong('PORT', `${port} may not be opened by this user`);
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' || code === 'EAI_AGAIN')
+    return wrong('HOST', `${host} is no address of this machine`);
+  return error;
+};
+
+const wrong = (name: string, detail: string): InvalidSettingsError => new InvalidSettingsError([{ name, detail }]);

@@ -1,10 +1,9 @@
 import type { Type } from '@nestjs/common';
 import type { ServiceName } from '@cf/contract';
-import { createLogger } from './logger.js';
 import { openLog } from './open-log.js';
 import { readPlatform } from './platform.config.js';
 import { runApplication } from './run-application.js';
-import { failStart, stopOnSignal } from './shutdown.js';
+import { runProgram } from './run-program.js';
 
 /** Default HTTP port of each service alone, printed at start. */
 export const SERVICE_PORTS: Readonly<Record<ServiceName, number>> = {
@@ -16,20 +15,17 @@ export const SERVICE_PORTS: Readonly<Record<ServiceName, number>> = {
   gateway: 8086,
 };
 
-/** Runs one service alone on Kafka: the whole of its `main.ts`. Never returns while the service runs; exits 1 when it cannot start. */
-export const startService = async ({ name, module }: { name: ServiceName; module: Type }): Promise<void> => {
-  let logger = createLogger(name, 'info');
-  try {
-    const platform = readPlatform({ port: SERVICE_PORTS[name], needs: 'kafka-and-database' });
-    logger = createLogger(name, platform.logLevel);
+/** Only they open secrets (guarantees.md §6); the others start without a key ring. */
+const KEY_HOLDERS: ReadonlySet<ServiceName> = new Set(['registry', 'invoker']);
+
+/** Runs one service alone on Kafka: the whole of its `main.ts`. */
+export const startService = ({ name, module }: { name: ServiceName; module: Type }): Promise<void> =>
+  runProgram(name, async ({ logger, atEnd }) => {
+    const platform = readPlatform({ port: SERVICE_PORTS[name], needs: 'kafka-and-database', holdsKeys: KEY_HOLDERS.has(name) });
+    logger.level = platform.logLevel;
     const log = await openLog(platform, logger, name);
+    atEnd(() => log.close());
     const { address, stop } = await runApplication([module], platform, log, logger);
-    stopOnSignal(logger, async () => {
-      await stop();
-      await log.close();
-    });
+    atEnd(stop);
     process.stdout.write(`${name} is ready on ${address}\n`);
-  } catch (error) {
-    failStart(logger, error);
-  }
-};
+  });

@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs';
+import { Agent, get, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +12,13 @@ import { createLogger } from '../src/logger.js';
 import { Health, pageQuery, parseQuery, readPlatform, runApplication, type RunningApplication, TakesQuery, ZodPipe } from '../src/index.js';
 
 const thing = z.strictObject({ name: z.string().min(1), size: z.object({ 'a/b': z.number() }).optional() });
+
+const later = (): [Promise<void>, () => void] => {
+  let resolve = (): void => undefined;
+  return [new Promise((resolved) => (resolve = resolved)), () => resolve()];
+};
+const [slowAsked, tellSlowAsked] = later();
+const [slowAnswered, answerSlow] = later();
 
 @Controller('things')
 class ThingsController {
@@ -29,6 +37,12 @@ class ThingsController {
   @Get('broken')
   broken(): never {
     throw new Error('the secret is hunter2');
+  }
+  @Get('slow')
+  async slow(): Promise<object> {
+    tellSlowAsked();
+    await slowAnswered;
+    return {};
   }
   @Get('away')
   away(): never {
@@ -161,5 +175,46 @@ describe('the HTTP side of every service', () => {
     expect(body['parts']).toMatchObject({ weather: { ok: false, detail: 'it rains' }, log: { ok: true } });
     expect((await send('GET', '/health/live')).status).toBe(200);
     health.register('weather', () => ({ ok: true, detail: 'the sun is out' }));
+  });
+});
+
+describe('the end of a process', () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'cf-http-end-'));
+  const log = EmbeddedLog.inMemory();
+  beforeAll(() => log.start());
+  afterAll(async () => {
+    await log.close();
+    rmSync(dataDir, { recursive: true });
+  });
+  const start = (env: Record<string, string> = {}): Promise<RunningApplication> =>
+    runApplication(
+      [ThingsModule],
+      readPlatform({ port: 0, needs: 'nothing' }, { NODE_ENV: 'test', DATA_DIR: dataDir, ...env }),
+      log,
+      createLogger('test', 'silent'),
+    );
+
+  it('lets an answer in flight out, as the last of its connection, and is not held up by connections that are kept open', async () => {
+    const { address, stop } = await start();
+    const agent = new Agent({ keepAlive: true });
+    const ask = (path: string) =>
+      new Promise<IncomingMessage>((resolve, reject) => {
+        get(`${address}${path}`, { agent }, (answer) => resolve(answer.resume())).on('error', reject);
+      });
+    expect((await ask('/health/live')).headers.connection).toBe('keep-alive');
+    const slow = ask('/things/slow');
+    await slowAsked;
+    const stopped = stop();
+    answerSlow();
+    expect((await slow).headers.connection).toBe('close');
+    await stopped;
+    agent.destroy();
+  }, 4_000);
+
+  it('refuses a start on a port that is in use, or an address that is not here, and names the setting', async () => {
+    const { address, stop } = await start();
+    await expect(start({ PORT: new URL(address).port })).rejects.toThrow(/^PORT: \d+ is in use on 127\.0\.0\.1/);
+    await expect(start({ HOST: '192.0.2.1' })).rejects.toThrow('HOST: 192.0.2.1');
+    await stop();
   });
 });
