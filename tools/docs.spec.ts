@@ -1,7 +1,8 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { deadLetter, failureReason, responseWarning } from '@cf/contract';
+import { deadLetter, failureReason, responseWarning, stepExecutionBody, stepRequests } from '@cf/contract';
+import { platformSchema, SERVICE_PORTS } from '@cf/service-kit';
 
 const root = join(import.meta.dirname, '..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -43,5 +44,33 @@ describe('docs/errors.md', () => {
     ['Dead letters', deadLetter.shape.reason.options],
   ])('lists exactly the closed vocabulary: %s', (heading, words) => {
     expect(documented(heading).toSorted()).toEqual([...words].toSorted());
+  });
+});
+
+describe('README.md', () => {
+  const readme = read('README.md');
+  const section = (heading: string): string => readme.split(/^## /m).find((text) => text.startsWith(heading)) ?? '';
+  const firstCells = (text: string): string[] => [...text.matchAll(/^\| +(`[^|]+)\|/gm)].map(([, cell]) => cell ?? '');
+
+  it('lists exactly the settings that every process reads', () => {
+    const named = firstCells(section('Settings')).flatMap((cell) => [...cell.matchAll(/`([A-Z_]+)`/g)].map(([, name]) => name));
+    expect(named.toSorted()).toEqual(Object.keys(platformSchema.shape).toSorted());
+  });
+
+  it('lists exactly the services with their ports', () => {
+    const rows = [...section('Services').matchAll(/^\| `([a-z-]+)` +\|[^|]+\| (\d+) +\|/gm)].map(([, name, port]) => [name, Number(port)]);
+    expect(Object.fromEntries(rows)).toEqual(SERVICE_PORTS);
+  });
+
+  it('shows the body that an endpoint gets', () => {
+    const [, example = ''] = /```json\n([^]+?)```/.exec(section('What an endpoint sees')) ?? [];
+    expect(JSON.stringify(JSON.parse(example))).toBe(stepExecutionBody(stepRequests.example));
+  });
+
+  it.each(['README.md', 'CONTRIBUTING.md', 'deploy/README.md'])('%s names only commands that exist', (document) => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    const named = [...read(document).matchAll(/`?npm (?:run )?(start|test|[a-z]+)/g)].map(([, script]) => script ?? '');
+    expect(named.length).toBeGreaterThan(0);
+    expect(Object.keys(scripts)).toEqual(expect.arrayContaining(named));
   });
 });
