@@ -97,26 +97,42 @@ export const keepRawBodies = (app: NestFastifyApplication): void => {
 };
 
 export interface OpenRequests {
-  /** Resolves once every request has its answer, after `timeoutMs` at the latest. */
-  answered(timeoutMs: number): Promise<void>;
+  /** Resolves once every request has its answer; those that have none after `timeoutMs` are told to come again. */
+  end(timeoutMs: number): Promise<void>;
 }
 
 const LOOK_EVERY_MS = 20;
+/** For a refusal to reach its client; one that does not read is cut off. */
+const REFUSAL_MS = 500;
 
-/** Counts requests rather than connections, which clients keep open. While draining, each answer is the last one of its connection. */
+/** Follows requests rather than connections, which clients keep open. While draining, each answer is the last one of its connection. */
 export const followRequests = (app: NestFastifyApplication, health: Health): OpenRequests => {
-  let open = 0;
+  const open = new Set<FastifyReply>();
   const server = app.getHttpAdapter().getInstance();
-  server.addHook('onRequest', async (_request, reply) => {
-    open++;
-    reply.raw.once('close', () => open--);
+  server.addHook('onRequest', async (_request, reply: FastifyReply) => {
+    open.add(reply);
+    reply.raw.once('close', () => open.delete(reply));
   });
   server.addHook('onSend', async (_request, reply) => {
     if (health.isDraining) reply.header('connection', 'close');
   });
+  const answered = async (timeoutMs: number): Promise<void> => {
+    for (const giveUpAt = Date.now() + timeoutMs; open.size > 0 && Date.now() < giveUpAt; ) await setTimeout(LOOK_EVERY_MS);
+  };
   return {
-    answered: async (timeoutMs) => {
-      for (const giveUpAt = Date.now() + timeoutMs; open > 0 && Date.now() < giveUpAt; ) await setTimeout(LOOK_EVERY_MS);
+    end: async (timeoutMs) => {
+      await answered(timeoutMs);
+      for (const reply of open) refuse(reply);
+      await answered(REFUSAL_MS);
     },
   };
+};
+
+const refuse = (reply: FastifyReply): void => {
+  if (reply.sent) return;
+  const problem = new Problem(503, 'shutting_down', 'This process stops; send the request again, with the same id.', [], {
+    'retry-after': '1',
+  });
+  const { status, headers, body } = answerProblem(problem, reply.request.headers['traceparent']);
+  void reply.status(status).headers(headers).send(body);
 };

@@ -18,8 +18,7 @@ import { InvalidSettingsError } from './read-config.js';
 import { QueryInterceptor } from './query.interceptor.js';
 
 /**
- * HTTP answers in flight get this long at shutdown before consumers drain, which takes up to 31 s; what waits longer is left to its
- * idempotency key. A process without consumers has nothing else to wait for: 30 s of a step, 2 s of its margin, a moment.
+ * HTTP answers in flight get this long at shutdown before consumers drain, which takes up to 31 s; what waits longer is told to come again. A process without consumers has nothing else to wait for: 30 s of a step, 2 s of its margin, a moment.
  */
 const HTTP_DRAIN_MS = 5_000;
 const HTTP_DRAIN_WITHOUT_CONSUMERS_MS = 33_000;
@@ -78,9 +77,9 @@ export const runApplication = async (
     health.drain();
     const server = app.getHttpServer();
     server.close();
-    await requests.answered(transport.stats().length === 0 ? HTTP_DRAIN_WITHOUT_CONSUMERS_MS : HTTP_DRAIN_MS);
-    await transport.close();
+    await requests.end(transport.stats().length === 0 ? HTTP_DRAIN_WITHOUT_CONSUMERS_MS : HTTP_DRAIN_MS);
     server.closeAllConnections();
+    await transport.close();
     await app.close();
   };
   return { address: `http://${host}:${port}`, app, stop };

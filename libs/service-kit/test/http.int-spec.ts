@@ -4,8 +4,9 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Body, Controller, Get, Module, Param, Post, Query, Req } from '@nestjs/common';
-import { EmbeddedLog } from '@cf/messaging';
+import { Body, Controller, Get, Module, Param, Post, Query, Req, type Type } from '@nestjs/common';
+import { stepRequests } from '@cf/contract';
+import { ConsumerGroup, EmbeddedLog, OnMessage } from '@cf/messaging';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { createLogger } from '../src/logger.js';
@@ -18,6 +19,7 @@ const later = (): [Promise<void>, () => void] => {
   return [new Promise((resolved) => (resolve = resolved)), () => resolve()];
 };
 const [slowAsked, tellSlowAsked] = later();
+const [hangingAsked, tellHangingAsked] = later();
 const [slowAnswered, answerSlow] = later();
 
 @Controller('things')
@@ -44,6 +46,11 @@ class ThingsController {
     await slowAnswered;
     return {};
   }
+  @Get('hanging')
+  hanging(): Promise<never> {
+    tellHangingAsked();
+    return new Promise(() => undefined);
+  }
   @Get('away')
   away(): never {
     throw Object.assign(new Error('connection lost'), { retryable: true });
@@ -69,6 +76,20 @@ class ApiThingsController {
 
 @Module({ controllers: [ThingsController, ApiThingsController] })
 class ThingsModule {}
+
+@ConsumerGroup('things')
+class ThingsGroup {
+  readonly limits = { maxInFlight: 1, maxBufferedRecords: 1, maxBufferedBytes: 1_024, drainTimeoutMs: 1_000, onRevoke: 'drain' } as const;
+}
+
+@Controller()
+class StepsConsumer {
+  @OnMessage(stepRequests, 'things')
+  async onStepRequest(): Promise<void> {}
+}
+
+@Module({ imports: [ThingsModule], providers: [ThingsGroup], controllers: [StepsConsumer] })
+class ConsumingModule {}
 
 describe('the HTTP side of every service', () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'cf-http-'));
@@ -186,9 +207,9 @@ describe('the end of a process', () => {
     await log.close();
     rmSync(dataDir, { recursive: true });
   });
-  const start = (env: Record<string, string> = {}): Promise<RunningApplication> =>
+  const start = (env: Record<string, string> = {}, module: Type = ThingsModule): Promise<RunningApplication> =>
     runApplication(
-      [ThingsModule],
+      [module],
       readPlatform({ port: 0, needs: 'nothing' }, { NODE_ENV: 'test', DATA_DIR: dataDir, ...env }),
       log,
       createLogger('test', 'silent'),
@@ -210,6 +231,18 @@ describe('the end of a process', () => {
     await stopped;
     agent.destroy();
   }, 4_000);
+
+  it('that consumes tells a request that is still open after 5 s to come again', async () => {
+    await log.ensureTopics([{ ...stepRequests, partitions: 1 }]);
+    const { address, stop } = await start({}, ConsumingModule);
+    const hanging = fetch(`${address}/things/hanging`);
+    await hangingAsked;
+    await stop();
+    const answer = await hanging;
+    expect(answer.status).toBe(503);
+    expect(answer.headers.get('retry-after')).toBe('1');
+    expect(await answer.json()).toMatchObject({ code: 'shutting_down', status: 503 });
+  });
 
   it('refuses a start on a port that is in use, or an address that is not here, and names the setting', async () => {
     const { address, stop } = await start();
