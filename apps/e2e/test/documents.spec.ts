@@ -1,8 +1,8 @@
-/** What the documents say that can be held against the code. */
+/** What the documents say beyond lists of names (`tools/docs.spec.ts`). */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { flows, stepExecutionBody, stepRequests, stepResult } from '@cf/contract';
+import { stepResult } from '@cf/contract';
 import { platformSchema, SERVICE_PORTS } from '@cf/service-kit';
 
 const root = join(import.meta.dirname, '../../..');
@@ -22,11 +22,6 @@ const table = (firstHeading: string): string[][] => {
 const codeIn = (text = ''): string[] => [...text.matchAll(/`([^`]+)`/g)].map(([, code]) => code ?? '');
 
 describe('the README', () => {
-  it('lists every setting of the platform and no other', () => {
-    const listed = table('environment').flatMap(([names]) => codeIn(names));
-    expect(listed.toSorted()).toEqual(Object.keys(platformSchema.shape).toSorted());
-  });
-
   it('tells the defaults that the settings have', () => {
     const defaults: Readonly<Record<string, unknown>> = platformSchema.parse({});
     const told = table('environment').flatMap(([names, values = '']) => {
@@ -39,18 +34,6 @@ describe('the README', () => {
     expect(plain.length).toBeGreaterThanOrEqual(8);
   });
 
-  it('lists every service of the flow with its port', () => {
-    const services = table('service').map(([name, , port]) => [codeIn(name)[0], Number(port)]);
-    expect(Object.fromEntries(services)).toEqual(SERVICE_PORTS);
-    const inFlow = new Set(flows.flatMap(({ producers, consumers, readers }) => [...producers, ...consumers, ...readers]));
-    for (const name of Object.keys(SERVICE_PORTS)) expect([...inFlow]).toContain(name);
-  });
-
-  it('shows the body of a step with the keys that an endpoint gets, in their order', () => {
-    const shown = JSON.parse(/```json\n([^]*?)```/.exec(readme)?.[1] ?? '') as object;
-    expect(Object.keys(shown)).toEqual(Object.keys(JSON.parse(stepExecutionBody(stepRequests.example)) as object));
-  });
-
   it('shows a step result as the contract has it', () => {
     const shown = JSON.parse(/^\{"requestId":.*"completedAt":.*\}$/m.exec(readme)?.[0] ?? '') as object;
     expect(Object.keys(stepResult.parse(shown))).toEqual(Object.keys(shown));
@@ -59,12 +42,6 @@ describe('the README', () => {
 
 describe.each(['README.md', 'CONTRIBUTING.md', 'ARCHITECTURE.md', 'deploy/README.md', 'docker-compose.yml'])('%s', (path) => {
   const text = read(path);
-
-  it('names only commands that there are', () => {
-    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
-    const named = [...text.matchAll(/npm (?:run )?(start|test|(?<=run )[a-z-]+)/g)].map(([, script]) => script ?? '');
-    for (const script of named) expect(Object.keys(scripts)).toContain(script);
-  });
 
   it('names only services and files that there are', () => {
     for (const [, names = ''] of text.matchAll(/npm run service <?([a-z|-]+[a-z])>?/g)) {
