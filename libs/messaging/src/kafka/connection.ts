@@ -89,9 +89,10 @@ export class Connection {
   async failed(error: unknown): Promise<void> {
     if (this.#closed) return;
     this.health.fails(this.name, error);
-    // What a broker refuses is over when it is accepted; that a broker is away can be found out by asking for it.
-    if ((error as Partial<ProtocolError>).type === undefined) this.#probeLater();
-    else this.#stopProbing();
+    this.#stopProbing();
+    // What a broker refuses for good is over when it is accepted; that a broker or a leader is away can be found out by asking.
+    const { type, retriable } = error as Partial<ProtocolError>;
+    if (type === undefined || retriable === true) this.#probeLater();
     await this.refresh();
   }
 
