@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Type } from '@nestjs/common';
 import { Module } from '@nestjs/common';
 import { NestFactory, Reflector } from '@nestjs/core';
@@ -22,6 +23,10 @@ import { QueryInterceptor } from './query.interceptor.js';
  */
 const HTTP_DRAIN_MS = 5_000;
 const HTTP_DRAIN_WITHOUT_CONSUMERS_MS = 33_000;
+
+/** Joining a group takes a rebalance, seconds at most; what takes longer is told by readiness rather than by silence. */
+const READY_MS_MAX = 15_000;
+const READY_POLL_MS = 20;
 
 export interface RunningApplication {
   readonly address: string;
@@ -70,6 +75,7 @@ export const runApplication = async (
   await new Promise<void>((resolve, reject) => {
     void transport.listen((error) => (error === undefined ? resolve() : reject(error as Error)));
   });
+  await untilReady(health, logger);
   const { port, address, family } = app.getHttpServer().address() as AddressInfo;
   const host = address === '0.0.0.0' || address === '::' ? 'localhost' : family === 'IPv6' ? `[${address}]` : address;
 
@@ -83,6 +89,13 @@ export const runApplication = async (
     await app.close();
   };
   return { address: `http://${host}:${port}`, app, stop };
+};
+
+/** Whoever says that it is ready has joined its groups. */
+const untilReady = async (health: Health, logger: Logger): Promise<void> => {
+  for (const giveUpAtMs = Date.now() + READY_MS_MAX; !health.report().ready; await delay(READY_POLL_MS)) {
+    if (Date.now() > giveUpAtMs) return logger.warn(health.report(), 'started, but not ready yet');
+  }
 };
 
 /** Says which setting names an address that cannot be listened on. */
