@@ -25,6 +25,9 @@ export const pageQuery = {
   cursor: z.string().min(1).max(1_000).optional(),
 };
 
+/** `true` or `false` in a query. */
+export const queryFlag = z.enum(['true', 'false']).transform((text) => text === 'true');
+
 /** A time in a query or a cursor. Postgres knows no year 0, and takes offsets of less than 16 hours only. */
 export const queryTime = rfc3339
   .transform((time) => writeTime(time))

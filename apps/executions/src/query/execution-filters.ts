@@ -1,5 +1,5 @@
 import { executionStatus, failureReason, invocationKind, sameId, uuid } from '@cf/contract';
-import { pageQuery, queryTime } from '@cf/service-kit';
+import { pageQuery, queryFlag, queryTime } from '@cf/service-kit';
 import { z } from 'zod';
 
 /** `status=failed&status=cancelled`: any of them. */
@@ -16,10 +16,7 @@ export const executionsQuery = z.object({
   status: anyOf(executionStatus, executionStatus.options.length),
   kind: anyOf(invocationKind, invocationKind.options.length),
   failureReason: anyOf(failureReason, failureReason.options.length),
-  test: z
-    .enum(['true', 'false'])
-    .transform((text) => text === 'true')
-    .optional(),
+  test: queryFlag.optional(),
   cloudFunctionId: id,
   triggerId: id,
   chatId: id,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { FUNCTION_TIMEOUT_MS, joinEndpointUrl, MAX_CONCURRENCY, RETURN_VALUE_CHARS_MAX, uuid } from '@cf/contract';
-import { pageQuery } from '@cf/service-kit';
+import { pageQuery, queryFlag } from '@cf/service-kit';
 import { line, name, secretIsSet, secretOf } from '../http/text.schema.js';
 import type { CloudFunctionEntity } from './cloud-function.entity.js';
 import { cloudFunctionOf } from './cloud-function.kind.js';
@@ -51,10 +51,7 @@ export type WriteCloudFunction = z.infer<typeof writeCloudFunction>;
 export const listCloudFunctions = z.object({
   ...pageQuery,
   name: line(200).optional(),
-  enabled: z
-    .enum(['true', 'false'])
-    .transform((text) => text === 'true')
-    .optional(),
+  enabled: queryFlag.optional(),
   registeredApiId: uuid.optional(),
 });
 export type ListCloudFunctions = z.infer<typeof listCloudFunctions>;

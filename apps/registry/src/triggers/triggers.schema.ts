@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { categoryOf, eventCatalog, triggerCategory, triggerFilter, type TriggerCategory, uuid } from '@cf/contract';
-import { pageQuery } from '@cf/service-kit';
+import { pageQuery, queryFlag } from '@cf/service-kit';
 import { line, name } from '../http/text.schema.js';
 import type { TriggerEntity } from './trigger.entity.js';
 import { triggerOf } from './trigger.kind.js';
@@ -63,10 +63,7 @@ export type WriteTrigger = z.infer<typeof writeTrigger>;
 export const listTriggers = z.object({
   ...pageQuery,
   name: line(200).optional(),
-  enabled: z
-    .enum(['true', 'false'])
-    .transform((text) => text === 'true')
-    .optional(),
+  enabled: queryFlag.optional(),
   cloudFunctionId: uuid.optional(),
 });
 export type ListTriggers = z.infer<typeof listTriggers>;
