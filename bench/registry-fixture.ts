@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { registryChanges, type RegistryChange } from '@cf/contract';
+import { plainTls, registryChanges, type RegistryChange, unsigned } from '@cf/contract';
 import type { MessageLog } from '@cf/messaging';
 
 export interface BenchCustomer {
@@ -26,7 +26,13 @@ export const serviceEnv = (
 export const writeRegistry = async (log: MessageLog, target: string): Promise<BenchCustomer> => {
   const [orgId, registeredApiId, cloudFunctionId] = [randomUUID(), randomUUID(), randomUUID()];
   const changes: RegistryChange[] = [
-    { type: 'organization', id: orgId, version: 1, deleted: false, resource: { id: orgId, name: 'Bench', cloudFunctionsEnabled: true } },
+    {
+      type: 'organization',
+      id: orgId,
+      version: 1,
+      deleted: false,
+      resource: { id: orgId, name: 'Bench', cloudFunctionsEnabled: true, retentionDays: 30 },
+    },
     {
       type: 'registered-api',
       id: registeredApiId,
@@ -40,6 +46,7 @@ export const writeRegistry = async (log: MessageLog, target: string): Promise<Be
         isReadOnly: false,
         headers: [],
         authorization: { type: 'None' },
+        tls: plainTls,
       },
     },
     {
@@ -57,7 +64,9 @@ export const writeRegistry = async (log: MessageLog, target: string): Promise<Be
         enabled: true,
         timeoutMs: 10_000,
         maxConcurrency: 1_000,
-        signing: { enabled: false, sealedSecret: null },
+        signing: unsigned,
+        triggersPaused: false,
+        circuitResetAt: null,
       },
     },
   ];

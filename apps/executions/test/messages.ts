@@ -48,6 +48,7 @@ const ended = (request: InvocationRequest): InvocationResult => ({
   dueAt: null,
   attempts: [attemptOf(request)],
   completedAt: new Date().toISOString(),
+  circuit: null,
 });
 
 const failedWith500 = (request: InvocationRequest): Partial<InvocationResult> => ({

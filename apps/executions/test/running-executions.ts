@@ -100,7 +100,7 @@ export class RunningExecutions {
   }
 
   async addOrganization(orgId: string = randomUUID()): Promise<string> {
-    const resource = { id: orgId, name: 'Test', cloudFunctionsEnabled: true };
+    const resource = { id: orgId, name: 'Test', cloudFunctionsEnabled: true, retentionDays: 30 };
     await this.publish(registryChanges, { type: 'organization', id: orgId, version: 1, deleted: false, resource });
     return orgId;
   }

@@ -28,7 +28,7 @@ export type CallOutcome =
   /** Not called: what stands in the way is asked again at this time. */
   | { readonly kind: 'held'; readonly reason: DeferReason; readonly detail: string; readonly untilMs: number };
 
-export type Decision = Omit<InvocationResult, 'request' | 'attempts' | 'completedAt'>;
+export type Decision = Omit<InvocationResult, 'request' | 'attempts' | 'completedAt' | 'circuit'>;
 
 const RETRIED_REASONS: ReadonlySet<FailureReason> = new Set(['timeout', 'connection', 'dns', 'tls', 'auth_token']);
 const RETRIED_STATUSES: ReadonlySet<number> = new Set([408, 425, 429]);

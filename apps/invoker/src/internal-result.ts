@@ -28,6 +28,7 @@ export const internalResult = (record: LogRecord): { result: InvocationResult; p
       dueAt: null,
       attempts: [],
       completedAt: writeTime(Date.now()),
+      circuit: null,
     },
     place: { traceparent: nextTraceparent(record.headers[messageHeader.traceparent]), signal: new AbortController().signal },
   };

@@ -79,7 +79,7 @@ export class Invoker {
     const nowMs = Date.now();
     const decision = decideNext(request, sending.outcome, nowMs, Math.random);
     this.parts.metrics.ended(this.parts.lane, decision);
-    return { request, ...decision, attempts: sending.attempts, completedAt: writeTime(nowMs) };
+    return { request, ...decision, attempts: sending.attempts, completedAt: writeTime(nowMs), circuit: null };
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -8,6 +8,7 @@ import {
   type InvocationResult,
   invocationResult,
   type MessageOf,
+  plainTls,
   type RegisteredApi,
   registryChanges,
   sameId,
@@ -16,6 +17,7 @@ import {
   type Topic,
   triggerInvocationRequests,
   triggerInvocationResults,
+  unsigned,
 } from '@cf/contract';
 import { EmbeddedLog, MessagePublisher } from '@cf/messaging';
 import { createLogger, KeyRing, Metrics, readPlatform, runApplication, type RunningApplication } from '@cf/service-kit';
@@ -111,7 +113,7 @@ export class RunningInvoker {
   }
 
   async addOrganization(cloudFunctionsEnabled = true, orgId: string = randomUUID()): Promise<string> {
-    const resource = { id: orgId, name: 'Test', cloudFunctionsEnabled };
+    const resource = { id: orgId, name: 'Test', cloudFunctionsEnabled, retentionDays: 30 };
     await this.publish(registryChanges, { type: 'organization', id: orgId, version: ++this.versions, deleted: false, resource });
     return orgId;
   }
@@ -125,6 +127,7 @@ export class RunningInvoker {
       isReadOnly: false,
       headers: [],
       authorization: { type: 'None' },
+      tls: plainTls,
       ...api,
     };
     await this.publish(registryChanges, { type: 'registered-api', id: resource.id, version: ++this.versions, deleted: false, resource });
@@ -142,7 +145,9 @@ export class RunningInvoker {
       enabled: true,
       timeoutMs: 10_000,
       maxConcurrency: 50,
-      signing: { enabled: false, sealedSecret: null },
+      signing: unsigned,
+      triggersPaused: false,
+      circuitResetAt: null,
       ...cloudFunction,
     };
     await this.publish(registryChanges, { type: 'cloud-function', id: resource.id, version: ++this.versions, deleted: false, resource });

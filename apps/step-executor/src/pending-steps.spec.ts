@@ -29,7 +29,7 @@ const world = (pendingMax = 100) => {
     results: [],
   };
   const configuration = {
-    organization: { id: request.orgId, name: 'Clinic', cloudFunctionsEnabled: true },
+    organization: { id: request.orgId, name: 'Clinic', cloudFunctionsEnabled: true, retentionDays: 30 },
     cloudFunction: registryChanges.example.resource as CloudFunction | undefined,
     configOffset: 7,
   };

@@ -4,7 +4,7 @@ import { isUncertain, planInvocation } from './plan-invocation.js';
 
 const request = stepRequests.example;
 const acceptedAtMs = Date.parse('2026-11-22T15:04:05.130Z');
-const organization: Organization = { id: request.orgId, name: 'Clinic', cloudFunctionsEnabled: true };
+const organization: Organization = { id: request.orgId, name: 'Clinic', cloudFunctionsEnabled: true, retentionDays: 30 };
 const cloudFunction = registryChanges.example.resource as CloudFunction;
 const known = { organization, cloudFunction, configOffset: 7 };
 

@@ -47,4 +47,5 @@ export const suppress = (request: InvocationRequest, verdict: Exclude<LoopVerdic
   dueAt: null,
   attempts: [],
   completedAt: writeTime(nowMs),
+  circuit: null,
 });

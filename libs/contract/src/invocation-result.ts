@@ -4,7 +4,7 @@ import { invocationRequest, stepInvocationRequests, triggerInvocationRequests } 
 import { TOPIC_MESSAGE_BYTES_MAX } from './limits.js';
 import { rfc3339 } from './timestamp.js';
 import { defineTopic, WEEK_MS } from './topic.js';
-import { attemptOrigin, deferReason, failureReason, responseWarning } from './vocabularies.js';
+import { attemptOrigin, circuitState, deferReason, failureReason, responseWarning } from './vocabularies.js';
 
 const headers = z.record(z.string(), z.string());
 
@@ -30,6 +30,7 @@ export type Attempt = z.infer<typeof attempt>;
  * - `deferred`: not called (`deferReason`), to be sent again at `dueAt` without burning an attempt.
  * - `suppressed`: stopped by the loop guard, not called.
  * `attempts` holds the exchanges of this sending only, none when nothing was called.
+ * `circuit` is the state of the function's breaker on this worker and lane after the sending; null while it stays closed.
  */
 export const invocationResult = z.object({
   request: invocationRequest,
@@ -44,6 +45,7 @@ export const invocationResult = z.object({
   dueAt: rfc3339.nullable(),
   attempts: z.array(attempt),
   completedAt: rfc3339,
+  circuit: z.object({ state: circuitState, worker: z.string() }).nullable().default(null),
 });
 export type InvocationResult = z.infer<typeof invocationResult>;
 
@@ -73,6 +75,7 @@ const example = (request: z.infer<typeof invocationRequest>): InvocationResult =
     },
   ],
   completedAt: '2026-11-22T15:04:05.262Z',
+  circuit: null,
 });
 
 export const stepInvocationResults = defineTopic({

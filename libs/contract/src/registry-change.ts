@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { uuid } from './ids.js';
-import { TOPIC_MESSAGE_BYTES_MAX } from './limits.js';
+import { RETENTION_DAYS, TOPIC_MESSAGE_BYTES_MAX } from './limits.js';
 import { rfc3339 } from './timestamp.js';
 import { defineTopic } from './topic.js';
 import { scope } from './vocabularies.js';
@@ -8,7 +8,21 @@ import { scope } from './vocabularies.js';
 /** A secret as it travels and rests: `<key id>.<iv>.<tag>.<ciphertext>`, AES-256-GCM, AAD = org id and resource id. */
 export const sealedSecret = z.string().min(1);
 
-export const organization = z.object({ id: uuid, name: z.string(), cloudFunctionsEnabled: z.boolean() });
+/** Fields with a default were added later: a record of the version before lacks them. */
+export const organization = z.object({
+  id: uuid,
+  name: z.string(),
+  cloudFunctionsEnabled: z.boolean(),
+  retentionDays: z.number().int().min(1).default(RETENTION_DAYS.default),
+});
+
+/** PEM texts beside the public roots: authorities to trust for this API, and the certificate that we show it. */
+export const registeredApiTls = z.object({
+  caBundle: z.string().nullable(),
+  clientCertificate: z.string().nullable(),
+  sealedClientKey: sealedSecret.nullable(),
+});
+export const plainTls: z.infer<typeof registeredApiTls> = { caBundle: null, clientCertificate: null, sealedClientKey: null };
 
 export const registeredApi = z.object({
   id: uuid,
@@ -37,8 +51,19 @@ export const registeredApi = z.object({
       sendAs: z.enum(['BasicAuthHeader', 'RequestBody']),
     }),
   ]),
+  tls: registeredApiTls.default(plainTls),
 });
 
+/** While a secret is rotated the one before it signs too, until `expiresAt`. */
+export const functionSigning = z.object({
+  enabled: z.boolean(),
+  scheme: z.enum(['medchat', 'standard-webhooks']).default('medchat'),
+  sealedSecret: sealedSecret.nullable(),
+  previous: z.object({ sealedSecret, expiresAt: rfc3339 }).nullable().default(null),
+});
+export const unsigned: z.infer<typeof functionSigning> = { enabled: false, scheme: 'medchat', sealedSecret: null, previous: null };
+
+/** `triggersPaused`: triggers' work waits. A new `circuitResetAt` closes the function's breakers everywhere. */
 export const cloudFunction = z.object({
   id: uuid,
   orgId: uuid,
@@ -49,7 +74,9 @@ export const cloudFunction = z.object({
   enabled: z.boolean(),
   timeoutMs: z.number().int(),
   maxConcurrency: z.number().int(),
-  signing: z.object({ enabled: z.boolean(), sealedSecret: sealedSecret.nullable() }),
+  signing: functionSigning,
+  triggersPaused: z.boolean().default(false),
+  circuitResetAt: rfc3339.nullable().default(null),
 });
 
 /** The token itself is never stored: `hash` is the SHA-256 of its text, in hex. */
@@ -83,6 +110,8 @@ export const trigger = z.object({
 
 export type Organization = z.infer<typeof organization>;
 export type RegisteredApi = z.infer<typeof registeredApi>;
+export type RegisteredApiTls = z.infer<typeof registeredApiTls>;
+export type FunctionSigning = z.infer<typeof functionSigning>;
 export type CloudFunction = z.infer<typeof cloudFunction>;
 export type AccessToken = z.infer<typeof accessToken>;
 export type TriggerFilter = z.infer<typeof triggerFilter>;
@@ -133,7 +162,9 @@ export const registryChanges = defineTopic({
       enabled: true,
       timeoutMs: 10_000,
       maxConcurrency: 50,
-      signing: { enabled: false, sealedSecret: null },
+      signing: unsigned,
+      triggersPaused: false,
+      circuitResetAt: null,
     },
   },
 });

@@ -65,7 +65,7 @@ describe('the registry cache', () => {
     id,
     version,
     deleted: false,
-    resource: { id, name, cloudFunctionsEnabled: true },
+    resource: { id, name, cloudFunctionsEnabled: true, retentionDays: 30 },
   });
   const publishToken = async (orgId: string, token: string, scopes: Scope[], expiresAt: string | null = null): Promise<string> => {
     const id = randomUUID();

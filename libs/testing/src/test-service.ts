@@ -145,7 +145,7 @@ export class TestService {
   }
 
   async addOrganization(over: Partial<Organization> = {}): Promise<string> {
-    const resource: Organization = { id: randomUUID(), name: 'Test', cloudFunctionsEnabled: true, ...over };
+    const resource: Organization = { id: randomUUID(), name: 'Test', cloudFunctionsEnabled: true, retentionDays: 30, ...over };
     await this.publish(registryChanges, { type: 'organization', id: resource.id, version: ++this.versions, deleted: false, resource });
     return resource.id;
   }

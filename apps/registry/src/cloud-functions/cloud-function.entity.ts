@@ -30,4 +30,10 @@ export class CloudFunctionEntity extends VersionedRow {
 
   @Column('json')
   signing!: CloudFunction['signing'];
+
+  @Column('boolean', { name: 'triggers_paused' })
+  triggersPaused!: boolean;
+
+  @Column({ type: 'timestamptz', name: 'circuit_reset_at', precision: 3, nullable: true })
+  circuitResetAt!: Date | null;
 }

@@ -1,4 +1,4 @@
-import { registryChanges, type CloudFunction } from '@cf/contract';
+import { functionSigning, registryChanges, type CloudFunction } from '@cf/contract';
 import { publishedKind } from '../change-log/published-kind.js';
 import { CloudFunctionEntity } from './cloud-function.entity.js';
 
@@ -12,7 +12,9 @@ export const cloudFunctionOf = (row: CloudFunctionEntity): CloudFunction => ({
   enabled: row.enabled,
   timeoutMs: row.timeoutMs,
   maxConcurrency: row.maxConcurrency,
-  signing: row.signing,
+  signing: functionSigning.parse(row.signing),
+  triggersPaused: row.triggersPaused,
+  circuitResetAt: row.circuitResetAt?.toISOString() ?? null,
 });
 
 export const cloudFunctionKind = publishedKind<CloudFunctionEntity>({

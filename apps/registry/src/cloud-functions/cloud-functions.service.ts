@@ -87,6 +87,7 @@ export class CloudFunctionsService {
       this.platform.keyRing.seal(plain, `${sameId(orgId)}:${sameId(stamps.id)}`),
     );
     if (!sealed.ok) throw invalidRequest(sealed.errors);
-    return { ...stamps, orgId, ...fields, registeredApiId: api.id, signing: sealed.signing };
+    const { triggersPaused = false, circuitResetAt = null } = current ?? {};
+    return { ...stamps, orgId, ...fields, registeredApiId: api.id, signing: sealed.signing, triggersPaused, circuitResetAt };
   }
 }

@@ -1,4 +1,4 @@
-import type { CloudFunction } from '@cf/contract';
+import { type CloudFunction, unsigned } from '@cf/contract';
 import type { ProblemError } from '@cf/service-kit';
 import type { WriteCloudFunction } from './cloud-functions.schema.js';
 
@@ -17,5 +17,5 @@ export const sealSigning = (
   if (enabled && sealedSecret === null) {
     return { ok: false, errors: [{ pointer: '/signing/secret', code: 'secret_required', detail: 'is required to sign' }] };
   }
-  return { ok: true, signing: { enabled, sealedSecret } };
+  return { ok: true, signing: { ...(stored ?? unsigned), enabled, sealedSecret } };
 };

@@ -8,4 +8,7 @@ export class OrganizationEntity extends VersionedRow {
 
   @Column('boolean', { name: 'cloud_functions_enabled' })
   cloudFunctionsEnabled!: boolean;
+
+  @Column('int', { name: 'retention_days' })
+  retentionDays!: number;
 }

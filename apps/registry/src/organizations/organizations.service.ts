@@ -46,6 +46,7 @@ export class OrganizationsService {
         ...nextVersion(current),
         name: request.name ?? current.name,
         cloudFunctionsEnabled: request.cloudFunctionsEnabled ?? current.cloudFunctionsEnabled,
+        retentionDays: request.retentionDays ?? current.retentionDays,
       });
       return saved(organizationKind, row);
     });

@@ -22,4 +22,7 @@ export class RegisteredApiEntity extends VersionedRow {
 
   @Column('json')
   authorization!: RegisteredApi['authorization'];
+
+  @Column('json')
+  tls!: RegisteredApi['tls'];
 }

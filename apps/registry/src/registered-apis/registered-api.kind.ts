@@ -10,6 +10,7 @@ export const registeredApiOf = (row: RegisteredApiEntity): RegisteredApi => ({
   isReadOnly: row.isReadOnly,
   headers: row.headers,
   authorization: row.authorization,
+  tls: row.tls,
 });
 
 export const registeredApiKind = publishedKind<RegisteredApiEntity>({

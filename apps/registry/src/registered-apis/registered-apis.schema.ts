@@ -98,6 +98,11 @@ export const answerRegisteredApi = (row: RegisteredApiEntity): object => {
       each.secret ? { name: each.name, value: secretIsSet, secret: true } : { name: each.name, value: each.value, secret: false },
     ),
     authorization: answerAuthorization(api.authorization),
+    tls: {
+      caBundle: api.tls.caBundle,
+      clientCertificate: api.tls.clientCertificate,
+      clientKey: api.tls.sealedClientKey === null ? { isSet: false } : secretIsSet,
+    },
     createdAt: row.createdAt.toISOString(),
     updatedAt: row.updatedAt.toISOString(),
   };

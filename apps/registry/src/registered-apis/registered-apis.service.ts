@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { sameId } from '@cf/contract';
+import { plainTls, sameId } from '@cf/contract';
 import type { Database } from '@cf/persistence';
 import { notFound, PLATFORM, type PlatformConfig, Problem } from '@cf/service-kit';
 import { ChangeLog, type Written } from '../change-log/change-log.js';
@@ -78,6 +78,6 @@ export class RegisteredApisService {
     const secrets = sealSecrets(request, current, (plain) => this.platform.keyRing.seal(plain, `${sameId(orgId)}:${sameId(stamps.id)}`));
     if (!secrets.ok) throw invalidRequest(secrets.errors);
     const { name, baseUrl, isReadOnly } = request;
-    return { ...stamps, orgId, name, baseUrl, isReadOnly, ...secrets.sealed };
+    return { ...stamps, orgId, name, baseUrl, isReadOnly, ...secrets.sealed, tls: current?.tls ?? plainTls };
   }
 }
