@@ -2,18 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ServiceName } from '@cf/contract';
 import { Api } from './api.js';
 import { Program } from './processes.js';
+import { serviceFor } from './routes.js';
 
 const OPERATOR_TOKEN = 'e2e-operator-token-0123456789';
 
-const routes: readonly [RegExp, ServiceName][] = [
-  [/\/(chat-events|step-executions)/, 'gateway'],
-  [/\/executions/, 'executions'],
-];
-
-/** The services of the product as processes of their own on Kafka, behind one address by path as compose and Helm route them. */
+/** The services of the product as processes of their own on Kafka, behind one address by path as nginx routes them. */
 export class Fleet {
   readonly operator: Api;
   private readonly programs = new Map<string, Program>();
@@ -78,7 +73,6 @@ export class Fleet {
   }
 
   private addressFor(path: string): string {
-    const [, service] = routes.find(([pattern]) => pattern.test(path)) ?? [null, 'registry' as const];
-    return this.program(service).address;
+    return this.program(serviceFor(path)).address;
   }
 }
