@@ -81,6 +81,16 @@ describe('organizations', () => {
   });
 });
 
+const oauth = {
+  type: 'OAuth',
+  grantType: 'client_credentials',
+  accessTokenUrl: 'https://login.example.com/oauth/token?tenant=1',
+  clientId: 'the-client',
+  clientSecret: 'hidden-client-secret',
+  scope: 'appointments.write',
+  sendAs: 'RequestBody',
+};
+
 describe('registered APIs', () => {
   it('get the defaults of the published wire format', async () => {
     const { path } = await seedOrganization(world);
@@ -159,6 +169,34 @@ describe('registered APIs', () => {
     ).toBe(200);
   });
 
+  it('save OAuth, keep its client secret, and ask for it again when the token URL moves', async () => {
+    const { path } = await seedOrganization(world);
+    const body = { name: 'CRM', baseUrl: 'https://crm.example.com', authorization: oauth };
+    const made = await call('POST', `${path}/registered-apis`, { body });
+    expect([made.status, JSON.stringify(made.body).includes('hidden')]).toEqual([201, false]);
+    expect(made.body.authorization).toEqual({ ...oauth, clientSecret: { isSet: true } });
+    const target = `${path}/registered-apis/${made.body.id as string}`;
+    expect((await call('GET', target)).body).toEqual(made.body);
+
+    const { clientSecret: _, ...leftOut } = { ...oauth, accessTokenUrl: 'https://login.example.com/v2/token', scope: '' };
+    const put = await call('PUT', target, { body: { ...body, authorization: leftOut }, ifMatch: made.etag });
+    expect([put.status, put.body.authorization]).toEqual([200, { ...leftOut, clientSecret: { isSet: true } }]);
+    const [last] = (await world.log.changesOf(made.body.id)).slice(-1);
+    const resource = last?.type === 'registered-api' ? last.resource : null;
+    const { authorization } = resource ?? {};
+    expect(
+      authorization?.type === 'OAuth' && world.keyRing.open(authorization.sealedClientSecret, `${resource?.orgId}:${resource?.id}`),
+    ).toBe('hidden-client-secret');
+
+    for (const moved of [
+      { ...body, authorization: { ...leftOut, accessTokenUrl: 'https://evil.example.com/token' } },
+      { ...body, baseUrl: 'https://evil.example.com', authorization: leftOut },
+    ]) {
+      const refused = await call('PUT', target, { body: moved, ifMatch: '*' });
+      expect([refused.status, ...pointers(refused)]).toEqual([400, '/authorization/clientSecret secret_required']);
+    }
+  });
+
   it('that are read-only are locked for ever, and may be deleted when unused', async () => {
     const { path } = await seedOrganization(world);
     const body = { name: 'Locked', baseUrl: 'https://crm.example.com' };
@@ -191,7 +229,13 @@ describe('registered APIs', () => {
       { authorization: { type: 'ApiKey', keyName: 'Connection', keyValue: 'v', addTo: 'Header' } },
       '/authorization/keyName forbidden_header',
     ],
-    [{ authorization: { type: 'OAuth', grantType: 'client_credentials' } }, '/authorization/type not_supported'],
+    [{ authorization: { ...oauth, accessTokenUrl: 'https://u@login.test' } }, '/authorization/accessTokenUrl invalid_token_url'],
+    [{ authorization: { ...oauth, accessTokenUrl: 'https://login.test/#x' } }, '/authorization/accessTokenUrl invalid_token_url'],
+    [{ authorization: { ...oauth, accessTokenUrl: 'http://10.0.0.1/token' } }, '/authorization/accessTokenUrl blocked_address'],
+    [{ authorization: { ...oauth, grantType: 'password' } }, '/authorization/grantType invalid_value'],
+    [{ authorization: { ...oauth, clientSecret: undefined } }, '/authorization/clientSecret required'],
+    [{ baseUrl: 'https://*' }, '/baseUrl invalid_base_url'],
+    [{ baseUrl: 'https://a..b/' }, '/baseUrl invalid_base_url'],
     [{ authorization: { type: 'None', token: 'x' } }, '/authorization/token unknown_key'],
   ])('refuse %j', async (part, expected) => {
     const { path } = await seedOrganization(world);

@@ -74,8 +74,21 @@ describe('authorization of a Registered API', () => {
     expect(refusals({ authorization: { type: 'BearerToken', token } })[0]).toMatch(/^authorization\/token /);
   });
 
-  it('refuses OAuth by name, whatever its parameters are', () => {
-    expect(refusals({ authorization: { type: 'OAuth', clientId: 7 } })).toEqual(['authorization/type not_supported']);
+  it('takes OAuth with what a client credentials grant needs, and fills in the rest', () => {
+    const oauth = { type: 'OAuth', accessTokenUrl: 'https://login.test/token', clientId: 'id', clientSecret: 's' };
+    expect(writeRegisteredApi.parse({ ...minimal, authorization: oauth }).authorization).toEqual({
+      ...oauth,
+      grantType: 'client_credentials',
+      scope: '',
+      sendAs: 'BasicAuthHeader',
+    });
+    expect(refusals({ authorization: { ...oauth, grantType: 'password' } })).toEqual(['authorization/grantType invalid_value']);
+    expect(refusals({ authorization: { ...oauth, sendAs: 'Header' } })).toEqual(['authorization/sendAs invalid_value']);
+    expect(refusals({ authorization: { ...oauth, clientId: '' } })).toEqual(['authorization/clientId too_small']);
+    expect(refusals({ authorization: { ...oauth, scope: 'a\nb' } })).toEqual(['authorization/scope control_character']);
+    expect(refusals({ authorization: oauth, headers: [{ name: 'Authorization', value: 'x' }] })).toEqual([
+      'headers/0/name authorization_conflict',
+    ]);
   });
 
   it('refuses keys of another type', () => {

@@ -21,10 +21,15 @@ const authorization = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('ApiKey'), keyName: line(200), keyValue: secret, addTo: z.enum(['Header', 'QueryParams']) }),
   z.strictObject({ type: z.literal('Basic'), username: line(1_000, 0), password: secretOf(line(SECRET_CHARS_MAX, 0)) }),
   z.strictObject({ type: z.literal('BearerToken'), token: secret }),
-  z
-    .looseObject({ type: z.literal('OAuth') })
-    .refine(() => false, { path: ['type'], error: 'OAuth is not supported yet', params: { code: 'not_supported' } })
-    .transform(() => z.NEVER),
+  z.strictObject({
+    type: z.literal('OAuth'),
+    grantType: z.literal('client_credentials').default('client_credentials'),
+    accessTokenUrl: z.string().max(URL_CHARS_MAX),
+    clientId: line(1_000),
+    clientSecret: secret,
+    scope: line(2_000, 0).default(''),
+    sendAs: z.enum(['BasicAuthHeader', 'RequestBody']).default('BasicAuthHeader'),
+  }),
 ]);
 
 const refuse = (context: z.RefinementCtx, path: PropertyKey[], refusal: Refusal | null): void => {

@@ -11,12 +11,12 @@ import type { Precondition } from '../http/if-match.js';
 import { invalidRequest } from '../http/invalid-request.js';
 import type { Page } from '../http/newest-first.js';
 import { refuseInUse } from '../http/refuse-in-use.js';
-import { refuseBaseUrl } from './base-url-rules.js';
 import type { RegisteredApiEntity } from './registered-api.entity.js';
 import { registeredApiKind } from './registered-api.kind.js';
 import { RegisteredApisRepository } from './registered-apis.repository.js';
 import type { ListRegisteredApis, WriteRegisteredApi } from './registered-apis.schema.js';
 import { sealSecrets } from './seal-secrets.js';
+import { refuseBaseUrl, refuseTokenUrl } from './url-rules.js';
 
 @Injectable()
 export class RegisteredApisService {
@@ -73,11 +73,21 @@ export class RegisteredApisService {
   }
 
   private rowOf(orgId: string, stamps: Stamps, request: WriteRegisteredApi, current: RegisteredApiEntity | null): RegisteredApiEntity {
-    const refusal = refuseBaseUrl(request.baseUrl, this.platform);
-    if (refusal !== null) throw invalidRequest([{ pointer: '/baseUrl', ...refusal }]);
+    this.refuseUrls(request);
     const secrets = sealSecrets(request, current, (plain) => this.platform.keyRing.seal(plain, `${sameId(orgId)}:${sameId(stamps.id)}`));
     if (!secrets.ok) throw invalidRequest(secrets.errors);
     const { name, baseUrl, isReadOnly } = request;
     return { ...stamps, orgId, name, baseUrl, isReadOnly, ...secrets.sealed, tls: current?.tls ?? plainTls };
+  }
+
+  private refuseUrls({ baseUrl, authorization }: WriteRegisteredApi): void {
+    const refusals = [
+      { pointer: '/baseUrl', refusal: refuseBaseUrl(baseUrl, this.platform) },
+      ...(authorization.type === 'OAuth'
+        ? [{ pointer: '/authorization/accessTokenUrl', refusal: refuseTokenUrl(authorization.accessTokenUrl, this.platform) }]
+        : []),
+    ];
+    const errors = refusals.flatMap(({ pointer, refusal }) => (refusal === null ? [] : [{ pointer, ...refusal }]));
+    if (errors.length > 0) throw invalidRequest(errors);
   }
 }

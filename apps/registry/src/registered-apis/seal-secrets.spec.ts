@@ -64,6 +64,24 @@ describe('sealSecrets', () => {
     },
   );
 
+  it('keeps nothing when the origin of the token URL changes, and all when only its path does', () => {
+    const oauth = { type: 'OAuth', accessTokenUrl: 'https://login.test/token', clientId: 'id' } as const;
+    const storedOAuth = stored({
+      headers: storedHeader.headers,
+      authorization: { ...oauth, grantType: 'client_credentials', sealedClientSecret: 'old', scope: '', sendAs: 'RequestBody' },
+    });
+    const headers = [{ name: 'X-Key', secret: true }];
+    const kept = sealSecrets(request({ headers, authorization: { ...oauth, accessTokenUrl: 'https://login.test/v2' } }), storedOAuth, seal);
+    expect(kept.ok && kept.sealed.authorization).toMatchObject({ accessTokenUrl: 'https://login.test/v2', sealedClientSecret: 'old' });
+    expect(
+      errorsOf(request({ headers, authorization: { ...oauth, accessTokenUrl: 'https://evil.test/token' } }), storedOAuth, seal),
+    ).toEqual(['/headers/0/value secret_required', '/authorization/clientSecret secret_required']);
+    expect(errorsOf(request({ baseUrl: 'https://evil.test', authorization: oauth }), storedOAuth, seal)).toEqual([
+      '/authorization/clientSecret secret_required',
+    ]);
+    expect(errorsOf(request({ headers, authorization: { type: 'None' } }), storedOAuth, seal)).toEqual([]);
+  });
+
   it('keeps nothing for another type, another header or a value that was no secret', () => {
     expect(errorsOf(request({ authorization: { type: 'BearerToken' } }), storedBasic, seal)).toEqual([
       '/authorization/token secret_required',

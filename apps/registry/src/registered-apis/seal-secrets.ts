@@ -1,6 +1,6 @@
 import type { RegisteredApi } from '@cf/contract';
 import type { ProblemError } from '@cf/service-kit';
-import { sameOrigin } from './base-url-rules.js';
+import { sameOrigin } from './url-rules.js';
 import type { WriteRegisteredApi } from './registered-apis.schema.js';
 
 type Stored = Pick<RegisteredApi, 'baseUrl' | 'headers' | 'authorization'>;
@@ -16,13 +16,21 @@ const storedHeaderValue = (stored: Stored | null, name: string): string | null =
   return header?.secret === true ? header.sealedValue : null;
 };
 
+const tokenUrlOf = (authorization: WriteRegisteredApi['authorization'] | RegisteredApi['authorization']): string | null =>
+  authorization.type === 'OAuth' ? authorization.accessTokenUrl : null;
+
+const goesElsewhere = (request: WriteRegisteredApi, stored: Stored): boolean => {
+  const [before, after] = [tokenUrlOf(stored.authorization), tokenUrlOf(request.authorization)];
+  return !sameOrigin(stored.baseUrl, request.baseUrl) || (before !== null && after !== null && !sameOrigin(before, after));
+};
+
 /**
- * Seals the secrets of a request, and keeps those it leaves out (product.md §3). None is kept when the origin of the base URL
- * changes: whoever may edit must not be able to send them elsewhere. Nor is one kept for another type of authorization.
+ * Seals the secrets of a request, and keeps those it leaves out (product.md §3). None is kept when the origin of the base URL or
+ * of the token URL changes: whoever may edit must not be able to send them elsewhere. Nor is one kept for another type of authorization.
  */
 export const sealSecrets = (request: WriteRegisteredApi, stored: Stored | null, seal: Seal): SealedSecrets => {
   const errors: ProblemError[] = [];
-  const originChanged = stored !== null && !sameOrigin(stored.baseUrl, request.baseUrl);
+  const originChanged = stored !== null && goesElsewhere(request, stored);
 
   const secretAt = (pointer: string, given: string | undefined, kept: string | null): string => {
     if (given !== undefined) return seal(given);
@@ -30,7 +38,7 @@ export const sealSecrets = (request: WriteRegisteredApi, stored: Stored | null, 
     errors.push(
       kept === null
         ? { pointer, code: stored === null ? 'required' : 'secret_required', detail: 'is required' }
-        : { pointer, code: 'secret_required', detail: 'must be given again, since the origin of the base URL changes' },
+        : { pointer, code: 'secret_required', detail: 'must be given again, since the origin of the base URL or of the token URL changes' },
     );
     return '';
   };
@@ -70,6 +78,11 @@ const sealAuthorization = (
     case 'BearerToken': {
       const kept = stored?.type === 'BearerToken' ? stored.sealedToken : null;
       return { type: 'BearerToken', sealedToken: secretAt('/authorization/token', given.token, kept) };
+    }
+    case 'OAuth': {
+      const { clientSecret, ...plain } = given;
+      const kept = stored?.type === 'OAuth' ? stored.sealedClientSecret : null;
+      return { ...plain, sealedClientSecret: secretAt('/authorization/clientSecret', clientSecret, kept) };
     }
   }
 };

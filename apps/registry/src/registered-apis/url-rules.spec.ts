@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { refuseBaseUrl, sameOrigin } from './base-url-rules.js';
+import { refuseBaseUrl, refuseTokenUrl, sameOrigin } from './url-rules.js';
 
 const production = { allowHttp: false, allowedAddresses: [] };
 const development = { allowHttp: true, allowedAddresses: ['127.0.0.0/8', '::1/128'] };
@@ -12,6 +12,9 @@ describe('refuseBaseUrl', () => {
     'https://93.184.216.34',
     'https://[2606:4700::1111]',
     'HTTPS://API.example.com',
+    'https://intern.test.',
+    'https://a_b.test',
+    'https://münchen.example',
   ])('lets %s pass', (url) => expect(refuseBaseUrl(url, production)).toBeNull());
 
   it.each([
@@ -39,6 +42,16 @@ describe('refuseBaseUrl', () => {
     'https://a.test:99999',
     'https://[::1',
     'https://a b.test',
+    'https://*',
+    'https://*.a.test',
+    'https://a..b/',
+    'https://.a.test',
+    'https://a.test..',
+    'https://-a.test',
+    'https://a$b.test',
+    'https://a.test:0',
+    `https://${'a'.repeat(64)}.test`,
+    `https://${'a.'.repeat(130)}test`,
   ])('refuses %j', (url) => expect(refuseBaseUrl(url, development)?.code).toBe('invalid_base_url'));
 
   it.each([
@@ -81,6 +94,21 @@ describe('refuseBaseUrl', () => {
     expect(refuseBaseUrl('https://10.0.0.1', { ...production, allowedAddresses: ['10.0.0.0/8'] })).toBeNull();
     expect(refuseBaseUrl('http://a.test', production)?.code).toBe('https_required');
   });
+});
+
+describe('refuseTokenUrl', () => {
+  it('takes a query, and is as strict as for a base URL otherwise', () => {
+    expect(refuseTokenUrl('https://login.test/token?tenant=a/../b', production)).toBeNull();
+    expect(refuseTokenUrl('https://login.test?tenant=a', production)).toBeNull();
+    expect(refuseTokenUrl('http://login.test/token', production)?.code).toBe('https_required');
+    expect(refuseTokenUrl('https://169.254.169.254/token?x', production)?.code).toBe('blocked_address');
+    expect(refuseTokenUrl('http://127.0.0.1:3000/token', development)).toBeNull();
+  });
+
+  it.each([
+    ...['', 'login.test/token', '/token', 'https://u:p@login.test/token', 'https://u@login.test?x', 'https://login.test/token#x'],
+    ...['https://*/token', 'https://a..b?x', 'https://login.test/%2e%2e/token', 'https://login.test/token?a b'],
+  ])('refuses %j', (url) => expect(refuseTokenUrl(url, production)?.code).toBe('invalid_token_url'));
 });
 
 describe('sameOrigin', () => {
