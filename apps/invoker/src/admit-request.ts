@@ -22,7 +22,9 @@ export type Admission =
       readonly detail: string;
       /** True when the answer may only be that this process has not heard of it yet. */
       readonly unknown: boolean;
-    };
+    }
+  /** The function exists and its triggers wait until it is resumed. */
+  | { readonly admitted: 'later' };
 
 const refused = (reason: Extract<Admission, { admitted: false }>['reason'], detail: string, unknown: boolean): Admission => ({
   admitted: false,
@@ -32,12 +34,14 @@ const refused = (reason: Extract<Admission, { admitted: false }>['reason'], deta
 });
 
 /** Whether the function may be called, by the configuration of today. */
-export const admitRequest = ({ orgId, cloudFunctionId }: InvocationRequest, configuration: Configuration): Admission => {
+export const admitRequest = (request: InvocationRequest, configuration: Configuration): Admission => {
+  const { orgId, cloudFunctionId } = request;
   const organization = configuration.organization(orgId);
   if (organization === undefined) return refused('feature_disabled', 'the organization is unknown', true);
   if (!organization.cloudFunctionsEnabled) return refused('feature_disabled', 'Cloud Functions are off for the organization', false);
   const cloudFunction = configuration.cloudFunction(orgId, cloudFunctionId);
   if (cloudFunction === undefined) return refused('function_unknown', 'the function is unknown', true);
+  if (cloudFunction.triggersPaused && request.kind === 'trigger' && !request.test) return { admitted: 'later' };
   const api = configuration.registeredApi(orgId, cloudFunction.registeredApiId);
   if (api === undefined) return refused('function_unknown', 'the Registered API of the function is unknown', true);
   if (!cloudFunction.enabled) return refused('function_disabled', 'the function is disabled', false);

@@ -108,6 +108,17 @@ describe('what follows from a sending', () => {
     expect(decide(trigger({ acceptedAt: iso(NOW - 24 * HOUR + 500) }), failed('timeout')).disposition).toBe('retrying');
   });
 
+  it('work that was paused or sent by hand has 24 hours of its own', () => {
+    const late = trigger({ acceptedAt: iso(NOW - 72 * HOUR), retryUntil: iso(NOW + 500) });
+    expect(decide(late, failed('timeout')).disposition).toBe('retrying');
+    expect(decide({ ...late, retryUntil: iso(NOW + 499) }, failed('timeout')).disposition).toBe('done');
+  });
+
+  it('what is paused waits, however old it is', () => {
+    const old = trigger({ acceptedAt: iso(NOW - 720 * HOUR) });
+    expect(decide(old, { kind: 'paused', untilMs: NOW + 1_000 })).toMatchObject({ disposition: 'deferred', dueAt: iso(NOW + 1_000) });
+  });
+
   const held: CallOutcome = { kind: 'held', reason: 'circuit_open', detail: 'why', untilMs: NOW + 30_000 };
 
   it('a trigger that is held waits without a failure', () => {

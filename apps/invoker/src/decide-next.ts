@@ -26,7 +26,9 @@ export type CallOutcome =
       readonly retryAfterMs: number | null;
     }
   /** Not called: what stands in the way is asked again at this time. */
-  | { readonly kind: 'held'; readonly reason: DeferReason; readonly detail: string; readonly untilMs: number };
+  | { readonly kind: 'held'; readonly reason: DeferReason; readonly detail: string; readonly untilMs: number }
+  /** Not called: the triggers of the function are paused, and wait for as long as they are. */
+  | { readonly kind: 'paused'; readonly untilMs: number };
 
 export type Decision = Omit<InvocationResult, 'request' | 'attempts' | 'completedAt' | 'circuit'>;
 
@@ -35,6 +37,10 @@ const RETRIED_STATUSES: ReadonlySet<number> = new Set([408, 425, 429]);
 
 const isRetried = (reason: FailureReason, httpStatus: number | null): boolean =>
   reason === 'http_status' ? httpStatus !== null && (httpStatus >= 500 || RETRIED_STATUSES.has(httpStatus)) : RETRIED_REASONS.has(reason);
+
+/** When a trigger is no longer sent again: 24 hours after its event came, if nobody gave it more. */
+const lastRetryMs = ({ acceptedAt, retryUntil }: InvocationRequest): number =>
+  retryUntil === null ? Date.parse(acceptedAt) + TRIGGER_RETRY_WINDOW_MS : Date.parse(retryUntil);
 
 /** Full jitter over 1 s × 2ⁿ, n = exchanges before this one; on top of what the endpoint asked for, and never above an hour. */
 const retryDelayMs = (attempt: number, retryAfterMs: number | null, random: () => number): number => {
@@ -64,8 +70,11 @@ export const decideNext = (request: InvocationRequest, outcome: CallOutcome, now
     const { httpStatus, returnValue, warning } = outcome;
     return { ...nothing, outcome: 'succeeded', httpStatus, returnValue, warning };
   }
+  if (outcome.kind === 'paused') {
+    return { ...nothing, disposition: 'deferred', deferReason: 'quota', dueAt: writeTime(outcome.untilMs) };
+  }
   const waits = request.kind === 'trigger' && !request.test;
-  const lastMs = Date.parse(request.acceptedAt) + TRIGGER_RETRY_WINDOW_MS;
+  const lastMs = lastRetryMs(request);
   if (outcome.kind === 'held') {
     if (waits && outcome.untilMs <= lastMs) {
       return { ...nothing, disposition: 'deferred', deferReason: outcome.reason, dueAt: writeTime(outcome.untilMs) };

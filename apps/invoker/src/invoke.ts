@@ -27,6 +27,8 @@ import { recordAttempt } from './record-attempt.js';
 const STEP_EXCHANGES_MAX = 2;
 /** Spreads what waits for one circuit over its next seconds. */
 const PROBE_JITTER_MS = 10_000;
+/** `executions` keeps what is paused; this only bounds how often it comes back while one of us has not heard of the pause or its end. */
+const PAUSE_MS = 1_000;
 
 export interface InvokerParts {
   readonly lane: Lane;
@@ -91,6 +93,7 @@ export class Invoker {
     const lastMs = lastMomentMs(request);
     if (lastMs !== null && Date.now() >= lastMs) return atMs < lastMs ? noSlot() : tooLate();
     const admission = await this.admit(request);
+    if (admission.admitted === 'later') return { outcome: { kind: 'paused', untilMs: Date.now() + PAUSE_MS }, attempts: [] };
     if (!admission.admitted) return failure(admission.reason, admission.detail);
     const endpoint = this.endpointOf(admission.cloudFunction, admission.api);
     if ('reason' in endpoint) return this.refusedBy(endpoint, request);
@@ -114,7 +117,7 @@ export class Invoker {
     const { cache } = this.parts;
     if (request.configOffset !== null && request.configOffset > cache.position) await cache.reached(request.configOffset);
     const admission = admitRequest(request, cache);
-    if (admission.admitted || !admission.unknown) return admission;
+    if (admission.admitted !== false || !admission.unknown) return admission;
     await cache.caughtUp();
     return admitRequest(request, cache);
   }

@@ -96,6 +96,16 @@ describe('the trigger lane', () => {
     });
   });
 
+  it('a function whose triggers are paused is not called: triggers wait, disabled or not, and tests go on', async () => {
+    const paused = await answering({}, { triggersPaused: true });
+    const both = await answering({}, { triggersPaused: true, enabled: false });
+    const waits = { disposition: 'deferred', outcome: null, attempts: [] };
+    expect(await invoker.run(invoker.trigger(paused, { acceptedAt: new Date(Date.now() - 72 * HOUR).toISOString() }))).toMatchObject(waits);
+    expect(await invoker.run(invoker.trigger(both))).toMatchObject(waits);
+    expect(callsOf(paused)).toHaveLength(0);
+    expect(await invoker.run(invoker.trigger(paused, { test: true }))).toMatchObject({ disposition: 'done', outcome: 'succeeded' });
+  });
+
   it('a function that is disabled, an address that is not public: final and not called', async () => {
     const disabled = await answering({}, { enabled: false });
     expect(await invoker.run(invoker.trigger(disabled))).toMatchObject({

@@ -24,6 +24,7 @@ describe('planning the invocation of a step', () => {
         acceptedAt: '2026-11-22T15:04:05.130Z',
         deadline: '2026-11-22T15:04:20.130Z',
         configOffset: 7,
+        retryUntil: null,
       },
     });
     const body = plan.kind === 'invoke' ? plan.invocation.body : '';

@@ -72,6 +72,7 @@ export const planInvocation = (
       acceptedAt: writeTime(acceptedAtMs),
       deadline: writeTime(deadlineMs),
       configOffset,
+      retryUntil: null,
     },
   };
 };

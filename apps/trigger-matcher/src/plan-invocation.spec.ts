@@ -23,6 +23,7 @@ describe('planning the invocation of a trigger', () => {
       acceptedAt: '2026-11-22T15:04:06.001Z',
       deadline: null,
       configOffset: 41,
+      retryUntil: null,
     });
     expect(invocationRequest.parse(request)).toEqual(request);
   });

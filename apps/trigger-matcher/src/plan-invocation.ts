@@ -26,6 +26,7 @@ export const planInvocation = (trigger: Trigger, { event, text, acceptedAtMs }: 
   acceptedAt: writeTime(acceptedAtMs),
   deadline: null,
   configOffset,
+  retryUntil: null,
 });
 
 const reasons: Readonly<Record<Exclude<LoopVerdict, 'pass'>, string>> = {

@@ -21,7 +21,8 @@ const step = z.object({
  * The intent to call one function once. `invocationId` is its id for life; `seq` counts each time it is sent on purpose
  * (0 first, then retry, deferral, replay); `attempt` is the number its next HTTP exchange gets, from 1.
  * `body` is the exact text for the customer's endpoint. `deadline` is set for steps only; `acceptedAt` is broker time
- * and starts a trigger's 24 hours. `configOffset` is the end of the registry topics that the sender had seen.
+ * and starts a trigger's 24 hours, unless `retryUntil` gives them another end: work that was paused, or sent again by hand.
+ * `configOffset` is the end of the registry topics that the sender had seen.
  */
 export const invocationRequest = z.object({
   invocationId: uuid,
@@ -40,6 +41,7 @@ export const invocationRequest = z.object({
   acceptedAt: rfc3339,
   deadline: rfc3339.nullable(),
   configOffset: z.number().int().nullable(),
+  retryUntil: rfc3339.nullable().default(null),
 });
 export type InvocationRequest = z.infer<typeof invocationRequest>;
 export type InvocationStep = z.infer<typeof step>;
@@ -71,6 +73,7 @@ const stepExample: InvocationRequest = {
   acceptedAt: '2026-11-22T15:04:05.130Z',
   deadline: '2026-11-22T15:04:20.130Z',
   configOffset: null,
+  retryUntil: null,
 };
 
 export const stepInvocationRequests = defineTopic({
