@@ -1,3 +1,4 @@
+import { auditEvents } from './audit-event.js';
 import { chatEvents } from './chat-event.js';
 import { deadLetters } from './dead-letter.js';
 import { stepInvocationRequests, triggerInvocationRequests } from './invocation-request.js';
@@ -33,5 +34,6 @@ export const flows: readonly Flow[] = [
   { topic: triggerInvocationResults, producers: ['invoker', 'trigger-matcher'], consumers: ['executions'], readers: [] },
   { topic: registryChanges, producers: ['registry'], consumers: [], readers: everyService },
   { topic: registryTriggers, producers: ['registry'], consumers: [], readers: ['registry', 'trigger-matcher', 'executions'] },
+  { topic: auditEvents, producers: everyService, consumers: ['registry'], readers: [] },
   { topic: deadLetters, producers: everyService, consumers: ['executions'], readers: ['ops'] },
 ];

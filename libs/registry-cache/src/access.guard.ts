@@ -37,7 +37,7 @@ abstract class AccessGuard {
     if (timingSafeEqual(hash, this.operatorHash)) return { type: 'operator' };
     const known = await this.tokenOf(hash.toString('hex'));
     if (known === undefined) throw unauthorized('The token is unknown, revoked or expired.');
-    return { type: 'access-token', tokenId: known.id, orgId: known.orgId, scopes: known.scopes };
+    return { type: 'access-token', tokenId: known.id, orgId: known.orgId, name: known.name, scopes: known.scopes };
   }
 
   private async tokenOf(hash: string) {

@@ -1,11 +1,17 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
-import type { Scope } from '@cf/contract';
+import type { AuditEvent, Scope } from '@cf/contract';
 import type { FastifyRequest } from 'fastify';
 
 /** Who asks. An operator may do everything but reveal bodies. */
 export type Principal =
   | { readonly type: 'operator' }
-  | { readonly type: 'access-token'; readonly tokenId: string; readonly orgId: string; readonly scopes: readonly Scope[] };
+  | {
+      readonly type: 'access-token';
+      readonly tokenId: string;
+      readonly orgId: string;
+      readonly name: string;
+      readonly scopes: readonly Scope[];
+    };
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -15,6 +21,12 @@ declare module 'fastify' {
 
 export const hasScope = (principal: Principal, scope: Scope): boolean =>
   principal.type === 'operator' ? scope !== 'executions:reveal' : principal.scopes.includes(scope);
+
+/** Who asks, as the audit log names them. */
+export const actorOf = (principal: Principal): AuditEvent['actor'] =>
+  principal.type === 'operator'
+    ? { type: 'operator', id: null, name: null }
+    : { type: 'access-token', id: principal.tokenId, name: principal.name };
 
 /** The principal that a guard let in. */
 export const CurrentPrincipal = createParamDecorator((_: unknown, context: ExecutionContext): Principal => {

@@ -1,3 +1,4 @@
+export * from './audit-trail.js';
 export * from './health.js';
 export * from './http-server.js';
 export * from './key-ring.js';

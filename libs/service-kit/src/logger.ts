@@ -1,6 +1,9 @@
 import type { LoggerService } from '@nestjs/common';
 import { pino, type Logger } from 'pino';
 
+/** Nest token of the process's logger. */
+export const LOGGER = Symbol('LOGGER');
+
 /** One JSON line per entry on standard error, so that standard output stays what a program prints for people. */
 export const createLogger = (service: string, level: string): Logger =>
   pino(

@@ -2,12 +2,12 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { MESSAGE_LOG, type MessageLog } from '@cf/messaging';
 import type { Logger } from 'pino';
+import { AuditTrail } from './audit-trail.js';
 import { Health } from './health.js';
+import { LOGGER } from './logger.js';
 import { Metrics } from './metrics.js';
 import { OperationsController } from './operations.controller.js';
 import { PLATFORM, type PlatformConfig } from './platform.config.js';
-
-export const LOGGER = Symbol('LOGGER');
 
 /** What every service finds around it, the same objects for all services of one process. */
 @Module({})
@@ -26,8 +26,9 @@ export class PlatformModule {
         { provide: LOGGER, useValue: logger },
         { provide: Health, useValue: health },
         { provide: Metrics, useValue: new Metrics() },
+        AuditTrail,
       ],
-      exports: [PLATFORM, MESSAGE_LOG, LOGGER, Health, Metrics],
+      exports: [PLATFORM, MESSAGE_LOG, LOGGER, Health, Metrics, AuditTrail],
     };
   }
 }

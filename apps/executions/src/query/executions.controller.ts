@@ -1,7 +1,7 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common';
 import { sameId, uuid } from '@cf/contract';
-import { CurrentPrincipal, hasScope, type Principal, RegistryCache, RequireScope, TenantGuard } from '@cf/registry-cache';
-import { decodeCursor, encodeCursor, notFound, parseQuery, Problem, TakesQuery, ZodPipe } from '@cf/service-kit';
+import { actorOf, CurrentPrincipal, hasScope, type Principal, RegistryCache, RequireScope, TenantGuard } from '@cf/registry-cache';
+import { AuditTrail, decodeCursor, encodeCursor, notFound, parseQuery, Problem, TakesQuery, ZodPipe } from '@cf/service-kit';
 import { z } from 'zod';
 import type { Execution } from '../execution.js';
 import { refusalDetails, refuseRetry } from '../retries/check-retry.js';
@@ -23,6 +23,7 @@ export class ExecutionsController {
   constructor(
     private readonly executions: ExecutionsRepository,
     private readonly registry: RegistryCache,
+    private readonly audit: AuditTrail,
   ) {}
 
   @Get()
@@ -46,16 +47,31 @@ export class ExecutionsController {
   async find(@Param('orgId') orgId: string, @Param('invocationId') invocationId: string, @CurrentPrincipal() principal: Principal) {
     const detail = await this.executions.find(sameId(orgId), idOf(invocationId));
     if (detail === null) throw notFound('There is no such execution.');
-    return executionDetailView(detail, hasScope(principal, 'executions:reveal'));
+    const revealed = hasScope(principal, 'executions:reveal');
+    if (revealed) await this.recordOf('execution.revealed', detail.row, principal);
+    return executionDetailView(detail, revealed);
   }
 
   @Post(':invocationId/retries')
   @HttpCode(202)
   @RequireScope('executions:write')
-  async retry(@Param('orgId') orgId: string, @Param('invocationId') invocationId: string, @Body(new ZodPipe(retryBody)) _body: unknown) {
-    const detail = await this.executions.retryNow(sameId(orgId), idOf(invocationId), (execution) => this.refuse(execution));
+  async retry(
+    @Param('orgId') orgId: string,
+    @Param('invocationId') invocationId: string,
+    @Body(new ZodPipe(retryBody)) _body: unknown,
+    @CurrentPrincipal() principal: Principal,
+  ) {
+    const detail = await this.executions.retryNow(sameId(orgId), idOf(invocationId), async (execution) => {
+      this.refuse(execution);
+      await this.recordOf('execution.retried', execution, principal);
+    });
     if (detail === null) throw notFound('There is no such execution.');
     return executionDetailView(detail, false);
+  }
+
+  private recordOf(action: string, { orgId, invocationId }: Execution, principal: Principal): Promise<void> {
+    const subject = { type: 'execution', id: invocationId };
+    return this.audit.record({ orgId, actor: actorOf(principal), action, outcome: 'done', subject, details: {} });
   }
 
   private refuse(execution: Execution): void {

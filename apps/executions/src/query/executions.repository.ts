@@ -50,14 +50,14 @@ export class ExecutionsRepository {
     return this.database.tenant(orgId, (manager) => this.detail(manager, invocationId));
   }
 
-  /** Locks the execution, lets `check` refuse by throwing, and makes it due now. Null when there is none. */
-  retryNow(orgId: string, invocationId: string, check: (row: Execution) => void): Promise<ExecutionDetail | null> {
+  /** Locks the execution, lets `approve` refuse by throwing, and makes it due now. Null when there is none. */
+  retryNow(orgId: string, invocationId: string, approve: (row: Execution) => Promise<void>): Promise<ExecutionDetail | null> {
     return this.database.tenant(orgId, async (manager) => {
       const [row]: Row[] = await manager.query(`SELECT ${selectedColumns} FROM executions WHERE invocation_id = $1 FOR UPDATE`, [
         invocationId,
       ]);
       if (row === undefined) return null;
-      check(readExecution(row));
+      await approve(readExecution(row));
       await manager.query(SCHEDULE_NOW, [invocationId]);
       await manager.query(MARK_ORDERED, [invocationId]);
       return this.detail(manager, invocationId);
