@@ -14,13 +14,14 @@ import type { Logger } from 'pino';
 import { type Admission, admitRequest, lastMomentMs } from './admit-request.js';
 import { type CallOutcome, decideNext } from './decide-next.js';
 import type { CustomerHttp } from './http/customer-http.js';
-import { type Endpoint, type EndpointOptions, type EndpointRefusal, prepareEndpoint } from './http/endpoint.js';
+import type { EndpointOptions } from './http/endpoint.js';
 import { type Exchange, notSent } from './http/exchange.js';
 import { interpretExchange, isBreakerFailure } from './interpret-exchange.js';
 import type { InvokerMetrics } from './invoker-metrics.js';
 import type { CircuitBreakers } from './limits/circuit-breakers.js';
 import type { FunctionConcurrency } from './limits/function-concurrency.js';
 import type { StepSlots } from './limits/step-slots.js';
+import { type Callee, type CalleeRefusal, prepareCallee } from './prepare-callee.js';
 import { recordAttempt } from './record-attempt.js';
 
 /** Exchanges of one step: the second only where no byte of the first was sent (product.md §5). */
@@ -65,7 +66,7 @@ export interface Arrival {
 /** Sends requests of one lane to customers' endpoints. */
 export class Invoker {
   /** By function, for as long as the registry keeps that state of it. */
-  private readonly endpoints = new WeakMap<CloudFunction, { api: RegisteredApi; endpoint: Endpoint | EndpointRefusal }>();
+  private readonly callees = new WeakMap<CloudFunction, { api: RegisteredApi; callee: Callee | CalleeRefusal }>();
 
   constructor(private readonly parts: InvokerParts) {}
 
@@ -95,19 +96,19 @@ export class Invoker {
     const admission = await this.admit(request);
     if (admission.admitted === 'later') return { outcome: { kind: 'paused', untilMs: Date.now() + PAUSE_MS }, attempts: [] };
     if (!admission.admitted) return failure(admission.reason, admission.detail);
-    const endpoint = this.endpointOf(admission.cloudFunction, admission.api);
-    if ('reason' in endpoint) return this.refusedBy(endpoint, request);
+    const callee = this.calleeOf(admission.cloudFunction, admission.api);
+    if ('reason' in callee) return this.refusedBy(callee, request);
 
     const key = `${sameId(request.orgId)}/${sameId(request.cloudFunctionId)}`;
     const heldUntilMs = this.parts.breakers.heldUntilMs(key);
     if (heldUntilMs !== null) return this.held(heldUntilMs);
-    if (lastMs === null) return this.guarded(request, key, admission.cloudFunction, endpoint, lastMs, traceparent);
+    if (lastMs === null) return this.guarded(request, key, admission.cloudFunction, callee, lastMs, traceparent);
 
     const cap = (): number => this.parts.concurrency.capOf(request.orgId, request.cloudFunctionId);
     const slot = this.parts.slots.take(key, cap, lastMs);
     if (slot !== true && !(await slot)) return noSlot();
     try {
-      return await this.guarded(request, key, admission.cloudFunction, endpoint, lastMs, traceparent);
+      return await this.guarded(request, key, admission.cloudFunction, callee, lastMs, traceparent);
     } finally {
       this.parts.slots.release(key, cap);
     }
@@ -122,15 +123,15 @@ export class Invoker {
     return admitRequest(request, cache);
   }
 
-  private endpointOf(cloudFunction: CloudFunction, api: RegisteredApi): Endpoint | EndpointRefusal {
-    const known = this.endpoints.get(cloudFunction);
-    if (known?.api === api) return known.endpoint;
-    const endpoint = prepareEndpoint(cloudFunction, api, this.parts.endpointOptions);
-    this.endpoints.set(cloudFunction, { api, endpoint });
-    return endpoint;
+  private calleeOf(cloudFunction: CloudFunction, api: RegisteredApi): Callee | CalleeRefusal {
+    const known = this.callees.get(cloudFunction);
+    if (known?.api === api) return known.callee;
+    const callee = prepareCallee(cloudFunction, api, this.parts.endpointOptions);
+    this.callees.set(cloudFunction, { api, callee });
+    return callee;
   }
 
-  private refusedBy({ reason, detail }: EndpointRefusal, request: InvocationRequest): Sending {
+  private refusedBy({ reason, detail }: CalleeRefusal, request: InvocationRequest): Sending {
     const refused = failure(reason, detail);
     if (reason !== 'auth_token') return refused;
     // A token that cannot be had is an attempt: it is shown, and the next one waits longer.
@@ -148,7 +149,7 @@ export class Invoker {
     request: InvocationRequest,
     key: string,
     cloudFunction: CloudFunction,
-    endpoint: Endpoint,
+    callee: Callee,
     lastMs: number | null,
     traceparent: string,
   ): Promise<Sending> {
@@ -159,7 +160,7 @@ export class Invoker {
     if ('untilMs' in permit) return this.held(permit.untilMs);
     let failed = true;
     try {
-      const sending = await this.exchange(request, endpoint, endsAtMs, traceparent);
+      const sending = await this.exchange(request, callee, endsAtMs, traceparent);
       failed = isBreakerFailure(sending.outcome);
       return sending;
     } finally {
@@ -167,10 +168,10 @@ export class Invoker {
     }
   }
 
-  private async exchange(request: InvocationRequest, endpoint: Endpoint, endsAtMs: number, traceparent: string): Promise<Sending> {
+  private async exchange(request: InvocationRequest, callee: Callee, endsAtMs: number, traceparent: string): Promise<Sending> {
     const attempts: Attempt[] = [];
     for (;;) {
-      const { exchange, outcome, attempt } = await this.post(request, endpoint, request.attempt + attempts.length, endsAtMs, traceparent);
+      const { exchange, outcome, attempt } = await this.post(request, callee, request.attempt + attempts.length, endsAtMs, traceparent);
       attempts.push(attempt);
       const again =
         request.kind === 'step' &&
@@ -184,7 +185,7 @@ export class Invoker {
 
   private async post(
     request: InvocationRequest,
-    endpoint: Endpoint,
+    { endpoint, signer }: Callee,
     number: number,
     endsAtMs: number,
     traceparent: string,
@@ -197,12 +198,20 @@ export class Invoker {
       'x-cloud-function-budget-ms': String(budgetMs),
       traceparent: nextTraceparent(traceparent),
     };
+    const signed = signer?.sign({ invocationId: request.invocationId, path: endpoint.path, body: request.body, atMs: Date.now() });
     metrics.started(lane);
     const orgId = sameId(request.orgId);
-    const exchange = await http.post({ orgId, endpoint, headers: Object.entries(own).flat(), body: request.body, budgetMs });
+    const exchange = await http.post({
+      orgId,
+      endpoint,
+      headers: Object.entries({ ...own, ...signed?.headers }).flat(),
+      body: request.body,
+      budgetMs,
+    });
     const outcome = interpretExchange(request.kind, exchange, Date.now());
     metrics.exchanged(lane, exchange.durationMs, outcome);
-    const sent = { number, headers: { ...endpoint.loggedHeaders, ...own }, secrets: endpoint.secrets };
+    const secrets = signed === undefined ? endpoint.secrets : [...endpoint.secrets, ...signed.signatures];
+    const sent = { number, headers: { ...endpoint.loggedHeaders, ...own, ...signed?.loggedHeaders }, secrets };
     return { exchange, outcome, attempt: recordAttempt(request, sent, exchange, outcome.kind === 'failed' ? outcome : null) };
   }
 }

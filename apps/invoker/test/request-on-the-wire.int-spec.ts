@@ -1,6 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type RegisteredApi, sameId, stepExecutionBody, stepRequests } from '@cf/contract';
 import { type CustomerCall, CustomerEndpoint } from '@cf/testing';
+import { Webhook } from 'standardwebhooks';
+import { medchatSignature } from '../src/signing/medchat-signature.js';
 import { keyRing, RunningInvoker } from './running-invoker.js';
 
 describe('what the endpoint of a customer sees', () => {
@@ -167,5 +170,49 @@ describe('what the endpoint of a customer sees', () => {
     expect(Buffer.byteLength(response?.body ?? '')).toBe(8 * 1024 - 1);
     expect(response?.body.endsWith('é')).toBe(true);
     expect(response?.headers['x-kept']).toBe('yes');
+  });
+
+  describe('signed', () => {
+    const secret = 'dGhpcy1pcy1hLXRlc3Qtc2VjcmV0LTMyLWJ5dGVzISE=';
+    const signedCall = async (scheme: 'medchat' | 'standard-webhooks') => {
+      const id = randomUUID();
+      const sealedSecret = keyRing.seal(secret, `${sameId(orgId)}:${id}`);
+      const authorization = { type: 'ApiKey', keyName: 'key', sealedKeyValue: seal('the key', apiId), addTo: 'QueryParams' } as const;
+      const headers = [
+        { name: 'Date', secret: false, value: 'yesterday' },
+        { name: 'Webhook-Signature', secret: false, value: 'mine' },
+      ] as const;
+      const api = await invoker.setApi(orgId, endpoint.url, { id: apiId, authorization, headers: [...headers] });
+      const signing = { enabled: true, scheme, sealedSecret, previous: null };
+      const cloudFunction = await invoker.setFunction(api, { id, signing });
+      endpoint.answer(`/${cloudFunction.endpointUrl}`, ({ headers: got }) => ({ status: 200, body: JSON.stringify(got) }));
+      const result = await invoker.run(invoker.trigger(cloudFunction, { body: '{"é":1}' }));
+      return { call: endpoint.callsTo(`/${cloudFunction.endpointUrl}`)[0] as CustomerCall, attempt: result.attempts[0] };
+    };
+
+    it('as webhooks of the chat platform are: path and query as sent, the date, the body', async () => {
+      const { call, attempt } = await signedCall('medchat');
+      expect(call.url).toContain('?key=the%20key');
+      expect(call.rawHeaders.filter((name) => name.toLowerCase() === 'date')).toHaveLength(1);
+      const atMs = Date.parse(call.headers.date ?? '');
+      const signature = String(call.headers['x-medchat-signature-sha256']);
+      expect(signature).toBe(medchatSignature(secret, { path: call.url, body: call.body.toString(), atMs }));
+      expect(attempt?.request.headers).toMatchObject({
+        date: call.headers.date,
+        'x-medchat-signature-sha256': `${signature.slice(0, 8)}***`,
+        'webhook-signature': 'mine',
+      });
+      expect(attempt?.response?.body).toContain('x-medchat-signature-sha256');
+      expect(attempt?.response?.body).not.toContain(signature);
+    });
+
+    it('as Standard Webhooks are, each attempt anew', async () => {
+      const { call, attempt } = await signedCall('standard-webhooks');
+      const headers = call.headers as Record<string, string>;
+      expect(new Webhook(secret).verify(call.body.toString(), headers)).toEqual({ é: 1 });
+      expect(headers['webhook-id']).toBe(headers['x-cloud-function-invocation-id']);
+      expect(headers.date).toBe('yesterday');
+      expect(JSON.stringify(attempt)).not.toContain(headers['webhook-signature']?.slice(3));
+    });
   });
 });
