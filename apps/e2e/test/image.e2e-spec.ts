@@ -114,7 +114,7 @@ describeOnKafka('the start commands of the image', () => {
           DATA_DIR: dataDir,
           CF_PACKAGED: packaged,
         };
-        const hook = ['--import', join(root, 'apps/e2e/test/harness/only-packaged.mjs')];
+        const hook = ['--import', join(root, 'tools/only-packaged.mjs')];
         const child = spawn(nodeBinary, [...hook, ...entryFlags, ...command], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
         running.push(child);
         let output = '';

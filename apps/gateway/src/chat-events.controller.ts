@@ -1,5 +1,5 @@
 import { Controller, HttpCode, Param, Post, Req, UseGuards } from '@nestjs/common';
-import { messageHeader, nextTraceparent, uuid } from '@cf/contract';
+import { messageHeader, uuid } from '@cf/contract';
 import { RequireScope, TenantGuard } from '@cf/registry-cache';
 import { Problem } from '@cf/service-kit';
 import type { FastifyRequest } from 'fastify';
@@ -27,7 +27,7 @@ export class ChatEventsController {
     const body = request.rawBody ?? Buffer.alloc(0);
     const isBatch = NDJSON.test(request.headers['content-type'] ?? '');
     const events = isBatch ? readChatEventLines(body, orgId) : [readChatEvent(body, orgId)];
-    const traceparent = nextTraceparent(singleHeader(request, messageHeader.traceparent));
+    const traceparent = singleHeader(request, messageHeader.traceparent);
     await this.publisher.publish(events, { traceparent, causedBy: causeOf(request) });
     return { accepted: events.length };
   }

@@ -7,7 +7,7 @@ import { publishOrUnavailable } from './log-unavailable.js';
 import type { ReceivedEvent } from './read-chat-events.js';
 
 export interface EventOrigin {
-  readonly traceparent: string;
+  readonly traceparent: string | undefined;
   /** The invocation whose function made these events, when the caller says so. */
   readonly causedBy: string | null;
 }
@@ -40,7 +40,11 @@ export class ChatEventsPublisher implements OnApplicationShutdown {
     await publishOrUnavailable(this.log, this.config.GATEWAY_PUBLISH_TIMEOUT_MS, () => {
       this.unacknowledgedBytes += bytes;
       const written = events.map((event) =>
-        this.publisher.publish(chatEvents, event.event, { text: event.bytes.toString('utf8'), headers, traceparent }),
+        this.publisher.publish(chatEvents, event.event, {
+          text: event.bytes.toString('utf8'),
+          headers,
+          ...(traceparent !== undefined && { traceparent }),
+        }),
       );
       // Bytes that time out for the caller are still in memory until the log has answered for each of them.
       void Promise.allSettled(written).then(() => (this.unacknowledgedBytes -= bytes));

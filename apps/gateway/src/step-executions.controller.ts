@@ -1,5 +1,5 @@
 import { Body, Controller, Header, HttpCode, Param, Post, Req, Res, UseGuards } from '@nestjs/common';
-import { FUNCTION_TIMEOUT_MS, messageHeader, nextTraceparent, STEP_GATEWAY_MARGIN_MS, stepDeadlineMs } from '@cf/contract';
+import { FUNCTION_TIMEOUT_MS, messageHeader, STEP_GATEWAY_MARGIN_MS, stepDeadlineMs } from '@cf/contract';
 import { RegistryCache, RequireScope, TenantGuard } from '@cf/registry-cache';
 import { Problem } from '@cf/service-kit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -32,7 +32,7 @@ export class StepExecutionsController {
     const waiter = this.results.expect(orgId, step.requestId);
     reply.raw.once('close', waiter.free);
     try {
-      await this.requests.publish(step, nextTraceparent(singleHeader(request, messageHeader.traceparent)));
+      await this.requests.publish(step, singleHeader(request, messageHeader.traceparent));
       // Until the registry is asked a new function may be unknown here; the executor may know it and its longest timeout.
       const timeoutMs = this.registry.cloudFunction(orgId, step.cloudFunctionId)?.timeoutMs ?? FUNCTION_TIMEOUT_MS.max;
       const result = await waiter.until(stepDeadlineMs(step, Date.now(), timeoutMs) + STEP_GATEWAY_MARGIN_MS);

@@ -16,9 +16,9 @@ export class StepRequestsPublisher implements OnApplicationShutdown {
   }
 
   /** Resolves when the log has acknowledged it. Rejects with a `Problem`. */
-  publish(request: StepRequest, traceparent: string): Promise<void> {
+  publish(request: StepRequest, traceparent: string | undefined): Promise<void> {
     return publishOrUnavailable(this.log, this.config.GATEWAY_PUBLISH_TIMEOUT_MS, () =>
-      this.publisher.publish(stepRequests, request, { traceparent }),
+      this.publisher.publish(stepRequests, request, { ...(traceparent !== undefined && { traceparent }) }),
     );
   }
 

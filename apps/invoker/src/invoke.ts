@@ -3,16 +3,17 @@ import {
   type InvocationRequest,
   type InvocationResult,
   type Lane,
-  nextTraceparent,
   type RegisteredApi,
   type CloudFunction,
   sameId,
+  traceIdOf,
   writeTime,
 } from '@cf/contract';
+import { beginSpan } from '@cf/messaging';
 import type { RegistryCache } from '@cf/registry-cache';
 import type { Logger } from 'pino';
 import { type Admission, admitRequest, lastMomentMs } from './admit-request.js';
-import { type CallOutcome, decideNext } from './decide-next.js';
+import { type CallOutcome, decideNext, type Decision } from './decide-next.js';
 import type { CustomerHttp } from './http/customer-http.js';
 import type { EndpointOptions } from './http/endpoint.js';
 import { type Exchange, notSent } from './http/exchange.js';
@@ -76,12 +77,16 @@ export class Invoker {
     try {
       sending = await this.send(request, came);
     } catch (error) {
-      this.parts.logger.error({ err: error, invocationId: request.invocationId }, 'an invocation failed unexpectedly');
+      this.parts.logger.error(
+        { err: error, invocationId: request.invocationId, traceId: traceIdOf(came.traceparent) },
+        'an invocation failed unexpectedly',
+      );
       sending = failure('internal', 'an unexpected error of the service');
     }
     const nowMs = Date.now();
     const decision = decideNext(request, sending.outcome, nowMs, Math.random);
     this.parts.metrics.ended(this.parts.lane, decision);
+    if (this.parts.logger.isLevelEnabled('debug')) this.tell(request, decision, sending, came);
     return { request, ...decision, attempts: sending.attempts, completedAt: writeTime(nowMs), circuit: null };
   }
 
@@ -112,6 +117,21 @@ export class Invoker {
     } finally {
       this.parts.slots.release(key, cap);
     }
+  }
+
+  /** One line for each sending, found by its invocation or its trace; nothing of what was sent or answered. */
+  private tell(
+    request: InvocationRequest,
+    { disposition, outcome, failureReason, httpStatus }: Decision,
+    sending: Sending,
+    came: Arrival,
+  ): void {
+    const { invocationId, seq, orgId, cloudFunctionId } = request;
+    const ended = { disposition, outcome, failureReason, httpStatus, attempts: sending.attempts.length };
+    this.parts.logger.debug(
+      { invocationId, seq, traceId: traceIdOf(came.traceparent), orgId, cloudFunctionId, lane: this.parts.lane, ...ended },
+      'sent',
+    );
   }
 
   private async admit(request: InvocationRequest): Promise<Admission> {
@@ -192,11 +212,18 @@ export class Invoker {
   ): Promise<{ exchange: Exchange; outcome: CallOutcome; attempt: Attempt }> {
     const { http, lane, metrics } = this.parts;
     const budgetMs = Math.max(1, endsAtMs - Date.now());
+    const span = beginSpan('POST', 'client', traceparent, {
+      'http.request.method': 'POST',
+      'server.address': endpoint.origin,
+      'cf.invocation_id': request.invocationId,
+      'cf.cloud_function_id': request.cloudFunctionId,
+      'cf.attempt': number,
+    });
     const own = {
       'x-cloud-function-invocation-id': request.invocationId,
       'x-cloud-function-attempt': String(number),
       'x-cloud-function-budget-ms': String(budgetMs),
-      traceparent: nextTraceparent(traceparent),
+      traceparent: span.traceparent,
     };
     const signed = signer?.sign({ invocationId: request.invocationId, path: endpoint.path, body: request.body, atMs: Date.now() });
     metrics.started(lane);
@@ -210,6 +237,10 @@ export class Invoker {
     });
     const outcome = interpretExchange(request.kind, exchange, Date.now());
     metrics.exchanged(lane, exchange.durationMs, outcome);
+    span.end({
+      attributes: { 'http.response.status_code': exchange.status ?? undefined },
+      error: outcome.kind === 'failed' ? outcome.reason : null,
+    });
     const secrets = signed === undefined ? endpoint.secrets : [...endpoint.secrets, ...signed.signatures];
     const sent = { number, headers: { ...endpoint.loggedHeaders, ...own, ...signed?.loggedHeaders }, secrets };
     return { exchange, outcome, attempt: recordAttempt(request, sent, exchange, outcome.kind === 'failed' ? outcome : null) };

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { startEmbeddedPostgres } from '@cf/persistence';
 import {
   describeDataDirError,
+  exportTraces,
   openLog,
   type PlatformConfig,
   type Program,
@@ -32,6 +33,7 @@ await runProgram('standalone', async (program) => {
   const { logger, atEnd } = program;
   const settings = readPlatform({ port: 8080, needs: 'nothing' });
   logger.level = settings.logLevel;
+  atEnd(exportTraces(settings, 'standalone'));
   const platform = await startPostgres(settings, program);
   const { allowedAddresses, allowHttp, nodeEnv } = platform;
   const hasDemo = nodeEnv === 'development' && mayCallDemo(platform);

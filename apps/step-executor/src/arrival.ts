@@ -2,8 +2,11 @@ import { messageHeader, nextTraceparent } from '@cf/contract';
 import type { LogRecord } from '@cf/messaging';
 import type { StepArrival } from './pending-steps.js';
 
-export const arrivalOf = ({ partition, headers, timestampMs }: LogRecord): StepArrival => ({
+export const arrivalOf = (
+  { partition, headers, timestampMs }: LogRecord,
+  traceparent = headers[messageHeader.traceparent],
+): StepArrival => ({
   partition,
   acceptedAtMs: timestampMs,
-  traceparent: headers[messageHeader.traceparent] ?? nextTraceparent(undefined),
+  traceparent: traceparent ?? nextTraceparent(undefined),
 });

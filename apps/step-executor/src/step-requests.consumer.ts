@@ -10,7 +10,7 @@ export class StepRequestsConsumer {
   constructor(private readonly steps: PendingSteps) {}
 
   @OnMessage(stepRequests, STEP_EXECUTOR_GROUP)
-  onStepRequest(request: StepRequest, { record }: MessageContext): Promise<void> {
-    return this.steps.accept(request, arrivalOf(record));
+  onStepRequest(request: StepRequest, { record, traceparent }: MessageContext): Promise<void> {
+    return this.steps.accept(request, arrivalOf(record, traceparent));
   }
 }

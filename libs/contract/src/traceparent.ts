@@ -21,6 +21,13 @@ export const nextTraceparent = (parent: string | undefined): string => {
   return known === null ? `00-${randomHex(32)}-${randomHex(16)}-01` : `00-${known[1]}-${randomHex(16)}-${known[3]}`;
 };
 
+/** The parts of a W3C traceparent, null when it cannot be read. */
+export const readTraceparent = (traceparent: string | undefined): { traceId: string; spanId: string; flags: number } | null => {
+  const [, traceId, spanId, flags] = (traceparent === undefined ? null : PATTERN.exec(traceparent)) ?? [];
+  return traceId === undefined || spanId === undefined || flags === undefined
+    ? null
+    : { traceId, spanId, flags: Number.parseInt(flags, 16) };
+};
+
 /** The trace id of a W3C traceparent, null when it cannot be read. */
-export const traceIdOf = (traceparent: string | undefined): string | null =>
-  (traceparent === undefined ? null : PATTERN.exec(traceparent)?.[1]) ?? null;
+export const traceIdOf = (traceparent: string | undefined): string | null => readTraceparent(traceparent)?.traceId ?? null;

@@ -2,6 +2,7 @@ export * from './errors.js';
 export * from './log.js';
 export * from './parallel-consumer-options.js';
 export * from './partition-for-key.js';
+export * from './spans.js';
 export * from './nest/consumer-group.js';
 export * from './nest/message-context.js';
 export * from './nest/message-log.token.js';

@@ -1,3 +1,4 @@
+import { messageHeader, traceIdOf } from '@cf/contract';
 import type { ConsumerObserver, ConsumerStats, LogRecord } from '@cf/messaging';
 import type { Logger } from 'pino';
 import type { Metrics } from './metrics.js';
@@ -22,7 +23,8 @@ const placeOf = ({ topic, partition, offset, headers }: LogRecord): object => ({
   topic,
   partition,
   offset,
-  invocationId: headers['invocation-id'],
+  invocationId: headers[messageHeader.invocationId],
+  traceId: traceIdOf(headers[messageHeader.traceparent]),
 });
 
 /** Counts and logs what goes wrong in consumer groups; payloads stay out of the log. */

@@ -1,4 +1,5 @@
 export * from './audit-trail.js';
+export * from './export-traces.js';
 export * from './health.js';
 export * from './http-server.js';
 export * from './key-ring.js';

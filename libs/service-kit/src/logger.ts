@@ -4,10 +4,20 @@ import { pino, type Logger } from 'pino';
 /** Nest token of the process's logger. */
 export const LOGGER = Symbol('LOGGER');
 
+/** Nobody logs these on purpose; should an error or a request carry one along, it does not get out. */
+const SECRET_FIELDS = ['authorization', 'cookie', 'password', 'token', 'secret', 'clientSecret', 'keyValue', 'sasl', 'body'];
+const SECRET_PATHS = SECRET_FIELDS.flatMap((field) => [field, `*.${field}`, `*.*.${field}`]);
+
 /** One JSON line per entry on standard error, so that standard output stays what a program prints for people. */
 export const createLogger = (service: string, level: string): Logger =>
   pino(
-    { level, base: { service }, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } },
+    {
+      level,
+      base: { service },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: { paths: SECRET_PATHS, censor: '***' },
+    },
     pino.destination({ dest: 2, sync: true }),
   );
 

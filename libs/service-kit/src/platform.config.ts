@@ -76,6 +76,10 @@ export const platformSchema = z.object({
   PARTITIONS_STEPS: partitionCount,
   PARTITIONS_TRIGGERS: partitionCount,
   PARTITIONS_EXECUTIONS: partitionCount,
+  /** Collector for traces as OTLP over HTTP, such as http://127.0.0.1:4318; unset: none are recorded. `OTEL_EXPORTER_OTLP_HEADERS` is sent along. */
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
+  /** Share of new traces that is recorded, 0 to 1; a trace that came with a `traceparent` keeps that one's decision. */
+  OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']).default('info'),
 });
 
@@ -102,6 +106,8 @@ export interface PlatformConfig {
   readonly allowHttp: boolean;
   readonly partitions: Readonly<Record<Topic['partitions'], number>>;
   readonly logLevel: string;
+  /** Null: no traces are recorded. */
+  readonly traces: { readonly endpoint: string; readonly sampledShare: number } | null;
   /** The same settings with a database that was started meanwhile. */
   withDatabase(databaseUrl: string): PlatformConfig;
 }
@@ -207,6 +213,10 @@ export const readPlatform = (
       executions: env.PARTITIONS_EXECUTIONS,
     },
     logLevel: env.LOG_LEVEL,
+    traces:
+      env.OTEL_EXPORTER_OTLP_ENDPOINT === undefined
+        ? null
+        : { endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT, sampledShare: env.OTEL_TRACES_SAMPLER_ARG },
     withDatabase: platform,
   });
   return platform(env.DATABASE_URL ?? '');

@@ -8,6 +8,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createLogTransport, type MessageLog } from '@cf/messaging';
 import type { Logger } from 'pino';
 import { gaugeConsumers, observeConsumers } from './consumer-metrics.js';
+import { followTraces } from './follow-traces.js';
 import { Health } from './health.js';
 import { createHttpAdapter, followRequests, keepRawBodies } from './http-server.js';
 import { NestLogger } from './logger.js';
@@ -59,6 +60,7 @@ export const runApplication = async (
   app.useGlobalFilters(new ProblemFilter(logger));
   app.useGlobalInterceptors(new QueryInterceptor(new Reflector()));
   keepRawBodies(app);
+  followTraces(app, logger);
   const health = app.get(Health);
   const requests = followRequests(app, health);
   await app.init();

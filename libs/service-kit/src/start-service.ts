@@ -1,5 +1,6 @@
 import type { Type } from '@nestjs/common';
 import type { ServiceName } from '@cf/contract';
+import { exportTraces } from './export-traces.js';
 import { openLog } from './open-log.js';
 import { readPlatform } from './platform.config.js';
 import { runApplication } from './run-application.js';
@@ -23,6 +24,7 @@ export const startService = ({ name, module }: { name: ServiceName; module: Type
   runProgram(name, async ({ logger, atEnd }) => {
     const platform = readPlatform({ port: SERVICE_PORTS[name], needs: 'kafka-and-database', holdsKeys: KEY_HOLDERS.has(name) });
     logger.level = platform.logLevel;
+    atEnd(exportTraces(platform, name));
     const log = await openLog(platform, logger, name);
     atEnd(() => log.close());
     const { address, stop } = await runApplication([module], platform, log, logger);

@@ -4,6 +4,8 @@ import { isObservable, lastValueFrom } from 'rxjs';
 import { MessagingError } from '../errors.js';
 import type { AssignedPartition, LogRecord, TopicPartition } from '../log.js';
 import type { Bulkhead, GroupPolicy, RecordContext } from '../parallel-consumer-options.js';
+import { beginConsumerSpan } from './message-spans.js';
+import { areSpansRecorded } from '../spans.js';
 import { UnreadableMessage } from '../unreadable-message.js';
 import type { ConsumerGroupHooks } from './consumer-group.js';
 import { deadLetterOf, publishDeadLetter } from './dead-letter.js';
@@ -34,14 +36,19 @@ export class GroupHandlers implements GroupPolicy {
   async handle(record: LogRecord, { signal }: RecordContext): Promise<void> {
     const subscription = this.handlers.get(record.topic);
     if (subscription === undefined) throw new Error(`no handler for ${record.topic}`);
+    const span = areSpansRecorded() ? beginConsumerSpan(subscription.topic, record) : undefined;
+    let failure: unknown = null;
     try {
       const { message, text } = readMessage(subscription.topic, record);
-      const outcome: unknown = await subscription.handler(message, new ReceivedMessageContext(record, text, signal));
+      const outcome: unknown = await subscription.handler(message, new ReceivedMessageContext(record, text, signal, span?.traceparent));
       // Nest hands errors on as a stream that fails.
       if (isObservable(outcome)) await lastValueFrom(outcome, { defaultValue: undefined });
     } catch (error) {
+      failure = error;
       if (!(error instanceof UnreadableMessage)) throw error;
       await this.unreadable(record, error);
+    } finally {
+      span?.end({ error: failure instanceof MessagingError ? failure.code : failure instanceof Error ? failure.name : null });
     }
   }
 

@@ -19,7 +19,10 @@ export class ReceivedMessageContext implements MessageContext {
     readonly record: LogRecord,
     readonly text: string,
     readonly signal: AbortSignal,
-  ) {}
+    traceparent?: string,
+  ) {
+    this.#traceparent = traceparent;
+  }
 
   get traceparent(): string {
     this.#traceparent ??= this.record.headers[messageHeader.traceparent] ?? nextTraceparent(undefined);

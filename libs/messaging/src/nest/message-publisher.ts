@@ -1,7 +1,9 @@
-import { messageHeader, nextTraceparent, type MessageOf, type Topic } from '@cf/contract';
+import { messageHeader, type MessageOf, type Topic } from '@cf/contract';
 import { PublishError } from '../errors.js';
 import { headersOfMessage } from './headers-of-message.js';
+import { beginProducerSpan } from './message-spans.js';
 import type { Publisher } from '../log.js';
+import { areSpansRecorded, type OpenSpan } from '../spans.js';
 
 export interface PublishOptions {
   /** Default: by the message's key. */
@@ -13,6 +15,13 @@ export interface PublishOptions {
   /** The message as JSON where it must travel exactly as it came. Default: written from the message. */
   readonly text?: string;
 }
+
+const endWith = (published: Promise<void>, span: OpenSpan): void => {
+  published.then(
+    () => span.end(),
+    (error: unknown) => span.end({ error: error instanceof PublishError ? error.code : 'unknown' }),
+  );
+};
 
 /** Room for key and headers beside the value within a topic's `messageBytesMax`. */
 const HEADER_BYTES = 4 * 1024;
@@ -31,18 +40,22 @@ export class MessagePublisher {
     if (value.length * 3 > bytesMax && Buffer.byteLength(value) > bytesMax) {
       return Promise.reject(new PublishError('too_large', `${topic.message} exceeds ${bytesMax} bytes of ${topic.name}`, false));
     }
-    return this.publisher.publish({
+    const headers = headersOfMessage(topic, message);
+    const span = beginProducerSpan(topic, headers, options.traceparent);
+    const published = this.publisher.publish({
       topic: topic.name,
       ...(options.partition !== undefined && { partition: options.partition }),
       key: topic.key(message),
       value,
       headers: {
         [messageHeader.contentType]: 'application/json',
-        [messageHeader.traceparent]: nextTraceparent(options.traceparent),
-        ...headersOfMessage(topic, message),
+        [messageHeader.traceparent]: span.traceparent,
+        ...headers,
         ...options.headers,
       },
     });
+    if (areSpansRecorded()) endWith(published, span);
+    return published;
   }
 
   /** Waits for what was published, then refuses more. */
