@@ -25,8 +25,10 @@ const problemCodes = (): Map<string, string> => {
     for (const [, status = '', code = ''] of [...text.matchAll(/new Problem\(\s*(\d{3}),\s*'([a-z_0-9]+)'/g), ...listed])
       codes.set(code, status);
   }
-  const [, refusals = ''] = /type RetryRefusal =([^;]+);/.exec(read('apps/executions/src/retries/check-retry.ts')) ?? [];
-  for (const [, code = ''] of refusals.matchAll(/'([a-z_0-9]+)'/g)) codes.set(code, '409');
+  for (const path of ['retries/check-retry.ts', 'cancellations/check-cancellation.ts']) {
+    const [, refusals = ''] = /type \w+Refusal =([^;]+);/.exec(read(`apps/executions/src/${path}`)) ?? [];
+    for (const [, code = ''] of refusals.matchAll(/'([a-z_0-9]+)'/g)) codes.set(code, '409');
+  }
   return codes;
 };
 

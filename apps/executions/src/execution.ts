@@ -45,6 +45,12 @@ export interface Execution extends ExecutionStep, Verdict {
   /** The state comes from the result of `seq − 1`; false once the sending of `seq` was published, ordered by hand or cancelled. */
   readonly byResult: boolean;
   readonly attemptCount: number;
+  /** Waits until the triggers of its function are resumed. */
+  readonly paused: boolean;
+  /** Sent again in bulk: it goes behind everything else that waits, its retries too. */
+  readonly bulk: boolean;
+  /** The end of its retries when that is not 24 hours after the event. */
+  readonly retryUntil: string | null;
   readonly cloudFunctionId: string | null;
   readonly triggerId: string | null;
   readonly eventId: string | null;

@@ -1,5 +1,7 @@
 import { Module } from '@nestjs/common';
 import { RegistryCacheModule } from '@cf/registry-cache';
+import { CancellationsController } from './cancellations/cancellations.controller.js';
+import { CancellationsRepository } from './cancellations/cancellations.repository.js';
 import { ExecutionsDatabase } from './database/executions-database.js';
 import { Partitions } from './database/partitions.js';
 import { DeadLettersConsumer } from './dead-letters.consumer.js';
@@ -22,7 +24,13 @@ import { RecordedStepResultsConsumer } from './step-results.consumer.js';
 
 @Module({
   imports: [RegistryCacheModule.forRoot({ triggers: true })],
-  controllers: [RecordedInvocationResultsConsumer, RecordedStepResultsConsumer, DeadLettersConsumer, ExecutionsController],
+  controllers: [
+    RecordedInvocationResultsConsumer,
+    RecordedStepResultsConsumer,
+    DeadLettersConsumer,
+    ExecutionsController,
+    CancellationsController,
+  ],
   providers: [
     { provide: EXECUTIONS_CONFIG, useFactory: readExecutionsConfig },
     ExecutionsDatabase,
@@ -38,6 +46,7 @@ import { RecordedStepResultsConsumer } from './step-results.consumer.js';
     TriggerChanges,
     BacklogMetrics,
     ExecutionsRepository,
+    CancellationsRepository,
     ExecutionsShutdown,
   ],
 })

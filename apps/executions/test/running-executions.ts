@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import {
+  type CloudFunction,
   flows,
   type InvocationRequest,
   invocationRequest,
@@ -112,6 +113,11 @@ export class RunningExecutions {
     const resource = { id, orgId, name: 'Test', hash, scopes, expiresAt: null };
     await this.publish(registryChanges, { type: 'access-token', id, version: 1, deleted: false, resource });
     return token;
+  }
+
+  async setFunction(orgId: string, id: string, over: Partial<CloudFunction> = {}): Promise<void> {
+    const resource = { ...(registryChanges.example.resource as CloudFunction), id, orgId, ...over };
+    await this.publish(registryChanges, { type: 'cloud-function', id, version: ++this.versions, deleted: false, resource });
   }
 
   private versions = 0;

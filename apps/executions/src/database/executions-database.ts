@@ -4,6 +4,7 @@ import { Health, PLATFORM, type PlatformConfig } from '@cf/service-kit';
 import { type EntityManager, QueryFailedError } from 'typeorm';
 import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.js';
 import { CreateExecutions1764000000000 } from './migrations/create-executions.migration.js';
+import { PauseAndWindows1764300000000 } from './migrations/pause-and-windows.migration.js';
 
 /** Postgres refused a statement for good. Its parameters are left out: they hold bodies, and errors are logged. */
 export class StatementRefused extends Error {
@@ -32,7 +33,7 @@ export class ExecutionsDatabase extends Database implements OnModuleInit {
       url: platform.databaseUrl,
       schema: 'executions',
       entities: [],
-      migrations: [CreateExecutions1764000000000],
+      migrations: [CreateExecutions1764000000000, PauseAndWindows1764300000000],
       name: 'executions',
       connectionsMax: config.EXECUTIONS_CONNECTIONS_MAX,
     });

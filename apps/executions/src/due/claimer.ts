@@ -5,12 +5,14 @@
  *   seems unanswered may lie there, and sending it again would be a second call.
  * - claiming: rows that are due get a lease (no other claimer takes them), are published, and then marked with the claimed `seq`.
  *   A crash between the two publishes the same (invocation, seq) again once the lease is over; the invoker drops the second.
+ * - pausing: what belongs to a function whose triggers are paused is kept, and released in the order of its age once it is resumed.
  * - backing off: Postgres or the broker is away. Claims that were not published are let go; nothing is lost by waiting.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { triggerInvocationResults } from '@cf/contract';
 import { MESSAGE_LOG, type MessageLog } from '@cf/messaging';
+import { RegistryCache } from '@cf/registry-cache';
 import { LOGGER, Metrics } from '@cf/service-kit';
 import type { Logger } from 'pino';
 import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.js';
@@ -36,6 +38,7 @@ export class Claimer implements OnApplicationBootstrap {
     private readonly due: DueRepository,
     private readonly requests: DueRequestsPublisher,
     private readonly standing: TriggerStanding,
+    private readonly registry: RegistryCache,
     @Inject(MESSAGE_LOG) private readonly log: MessageLog,
     @Inject(LOGGER) private readonly logger: Logger,
     @Inject(EXECUTIONS_CONFIG) private readonly config: ExecutionsConfig,
@@ -62,6 +65,7 @@ export class Claimer implements OnApplicationBootstrap {
     this.running.set(1);
     await this.persist(async () => {
       await this.markPublished();
+      await this.resumeFunctions();
       const due = await this.due.claimDue();
       await this.send(due);
       await this.send(await this.due.claimHeld());
@@ -102,10 +106,21 @@ export class Claimer implements OnApplicationBootstrap {
     await this.markPublished();
     await this.due.cancel(became('cancelled'));
     await this.due.giveUp(became('unsendable'), 'the request cannot be sent again');
+    await this.due.pause(became('paused'));
     await this.due.release(became('released'));
     for (const outcome of outcomes) this.claimed.inc({ became: outcome.became });
     const failed = outcomes.find((outcome) => outcome.became === 'released');
     if (failed !== undefined) throw failed.error;
+  }
+
+  private isPaused({ orgId, cloudFunctionId }: { orgId: string; cloudFunctionId: string }): boolean {
+    return this.registry.cloudFunction(orgId, cloudFunctionId)?.triggersPaused === true;
+  }
+
+  /** Asked of the table and not only told by changes, so that no crash leaves a function paused. */
+  private async resumeFunctions(): Promise<void> {
+    const resumed = (await this.due.pausedFunctions()).filter((one) => !this.isPaused(one));
+    await this.due.resumeFunctions(resumed.map(({ cloudFunctionId }) => cloudFunctionId));
   }
 
   /** What is published and cannot be marked now is marked before anything else is claimed, so that it is not sent again. */
@@ -116,12 +131,13 @@ export class Claimer implements OnApplicationBootstrap {
 
   private async sendOne(
     claim: Claim,
-  ): Promise<{ claim: Claim; became: 'published' | 'cancelled' | 'unsendable' | 'released'; error?: unknown }> {
+  ): Promise<{ claim: Claim; became: 'published' | 'cancelled' | 'paused' | 'unsendable' | 'released'; error?: unknown }> {
     try {
       const standing = await this.standing.of(claim.orgId, claim.triggerId);
       if (standing === 'inactive') return { claim, became: 'cancelled' };
       if (standing === 'unknown')
         return { claim, became: 'released', error: new Error('the registry cannot be asked whether a trigger is still there') };
+      if (this.isPaused(claim)) return { claim, became: 'paused' };
       await this.requests.publish(claim);
       return { claim, became: 'published' };
     } catch (error) {

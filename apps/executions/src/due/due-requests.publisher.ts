@@ -29,9 +29,9 @@ export class DueRequestsPublisher {
     return this.publisher.close();
   }
 
-  private requestOf({ envelope, body, seq, attempt, origin }: Claim): InvocationRequest {
+  private requestOf({ envelope, body, seq, attempt, origin, retryUntil }: Claim): InvocationRequest {
     if (envelope === null || body === null) throw new RequestNotKept('the request was not kept, so it cannot be sent again');
     const kept: unknown = JSON.parse(envelope);
-    return invocationRequest.parse({ ...(kept as object), body, seq, attempt, origin, configOffset: this.registry.position });
+    return invocationRequest.parse({ ...(kept as object), body, seq, attempt, origin, retryUntil, configOffset: this.registry.position });
   }
 }

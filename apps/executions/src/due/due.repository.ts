@@ -9,20 +9,28 @@ import { PRIORITY } from '../recording/plan-recording.js';
 export interface Claim {
   readonly invocationId: string;
   readonly orgId: string;
+  readonly cloudFunctionId: string;
   readonly triggerId: string | null;
   readonly seq: number;
   readonly attempt: number;
   readonly origin: AttemptOrigin;
+  /** The end of its retries when that is not 24 hours after the event; 24 hours from now when it was paused. */
+  readonly retryUntil: string | null;
   readonly envelope: string | null;
   readonly body: string | null;
 }
+
+type ClaimedRow = Omit<Claim, 'origin' | 'retryUntil'> & { readonly origin: string; readonly retryUntil: Date | null };
+
+/** What was paused has 24 hours of its own once it is sent: the pause was none of its time. */
+const WINDOW = `CASE WHEN executions.paused THEN date_trunc('milliseconds', now()) + interval '24 hours' ELSE executions.retry_until END`;
 
 const CLAIMED = `
   claimed AS (
     UPDATE due SET leased_until = now() + make_interval(secs => $2::integer / 1000.0) FROM picked WHERE due.invocation_id = picked.invocation_id
     RETURNING due.*)
-  SELECT claimed.invocation_id AS "invocationId", claimed.org_id AS "orgId", claimed.trigger_id AS "triggerId", claimed.seq, claimed.attempt,
-         claimed.origin, requests.envelope, CASE WHEN requests.truncated THEN NULL ELSE requests.body END AS body
+  SELECT claimed.invocation_id AS "invocationId", claimed.org_id AS "orgId", claimed.cloud_function_id AS "cloudFunctionId",
+         claimed.trigger_id AS "triggerId", claimed.seq, claimed.attempt, claimed.origin, ${WINDOW} AS "retryUntil", requests.envelope, CASE WHEN requests.truncated THEN NULL ELSE requests.body END AS body
   FROM claimed
   JOIN executions ON executions.invocation_id = claimed.invocation_id
   LEFT JOIN requests ON requests.invocation_id = claimed.invocation_id AND requests.accepted_at = executions.accepted_at
@@ -39,7 +47,7 @@ const CLAIM_DUE = `
 
 const CLAIM_HELD = `
   WITH ready AS (
-    SELECT cloud_function_id, release_limit FROM held_functions WHERE next_release_at <= now()
+    SELECT cloud_function_id, release_limit FROM held_functions WHERE next_release_at <= now() AND NOT paused
     ORDER BY next_release_at LIMIT 100 FOR UPDATE SKIP LOCKED),
   paced AS (
     UPDATE held_functions SET next_release_at =
@@ -62,14 +70,29 @@ const TAKE_DUE = `WITH taken AS (DELETE FROM due USING ${GIVEN} WHERE due.invoca
 
 const OF_TAKEN = `FROM taken WHERE executions.invocation_id = taken.invocation_id AND executions.seq = taken.seq`;
 
-const MARK_PUBLISHED = `${TAKE_DUE} UPDATE executions SET status = 'queued', next_attempt_at = NULL, by_result = false ${OF_TAKEN}`;
+const MARK_PUBLISHED = `${TAKE_DUE} UPDATE executions SET status = 'queued', next_attempt_at = NULL, by_result = false, retry_until = ${WINDOW}, paused = false ${OF_TAKEN}`;
 
 const CANCEL = `${TAKE_DUE}
-  UPDATE executions SET status = 'cancelled', next_attempt_at = NULL, by_result = false, completed_at = date_trunc('milliseconds', now()) ${OF_TAKEN}`;
+  UPDATE executions SET status = 'cancelled', next_attempt_at = NULL, by_result = false, paused = false, completed_at = date_trunc('milliseconds', now()) ${OF_TAKEN}`;
 
 const GIVE_UP = `${TAKE_DUE}
-  UPDATE executions SET status = CASE WHEN test THEN 'failed' ELSE 'dead_lettered' END, failure_reason = 'internal', failure_detail = $3, next_attempt_at = NULL, by_result = false,
+  UPDATE executions SET status = CASE WHEN test THEN 'failed' ELSE 'dead_lettered' END, failure_reason = 'internal', failure_detail = $3, next_attempt_at = NULL, by_result = false, paused = false,
          completed_at = date_trunc('milliseconds', now()) ${OF_TAKEN}`;
+
+const PAUSE = `
+  WITH waiting AS (
+    UPDATE due SET held = true, leased_until = NULL FROM ${GIVEN} WHERE due.invocation_id = given.invocation_id AND due.seq = given.seq
+    RETURNING due.invocation_id, due.seq, due.cloud_function_id, due.org_id),
+  functions AS (
+    INSERT INTO held_functions AS known (cloud_function_id, org_id, release_limit, paused)
+    SELECT DISTINCT cloud_function_id, org_id, $3::integer, true FROM waiting ORDER BY cloud_function_id
+    ON CONFLICT (cloud_function_id) DO UPDATE SET paused = true, next_release_at = NULL WHERE NOT known.paused)
+  UPDATE executions SET paused = true FROM waiting WHERE executions.invocation_id = waiting.invocation_id AND executions.seq = waiting.seq`;
+
+const RESUME = `
+  UPDATE held_functions SET paused = false, release_limit = $2, next_release_at = now()
+  WHERE cloud_function_id IN (
+    SELECT cloud_function_id FROM held_functions WHERE cloud_function_id = ANY($1::uuid[]) AND paused ORDER BY cloud_function_id FOR UPDATE)`;
 
 /** Rows in one cancelling transaction, so that a trigger with a million waiting does not lock them all at once. */
 const CANCELLED_AT_ONCE = 1_000;
@@ -106,6 +129,22 @@ export class DueRepository {
     return this.end(GIVE_UP, sendings, [detail]);
   }
 
+  /** Keeps them until their function is resumed. */
+  pause(sendings: readonly Sending[]): Promise<void> {
+    return this.end(PAUSE, sendings, [this.config.EXECUTIONS_RELEASE_FIRST]);
+  }
+
+  pausedFunctions(): Promise<{ cloudFunctionId: string; orgId: string }[]> {
+    return this.database.query(
+      'SELECT cloud_function_id AS "cloudFunctionId", org_id AS "orgId" FROM held_functions WHERE paused ORDER BY cloud_function_id',
+    );
+  }
+
+  /** What waits for these functions is released from now on, the oldest first, a few at a time. */
+  async resumeFunctions(functionIds: readonly string[]): Promise<void> {
+    if (functionIds.length > 0) await this.database.query(RESUME, [functionIds, this.config.EXECUTIONS_RELEASE_FIRST]);
+  }
+
   /** Lets others, and ourselves, claim them again at once. */
   async release(sendings: readonly Sending[]): Promise<void> {
     if (sendings.length === 0) return;
@@ -140,8 +179,12 @@ export class DueRepository {
   }
 
   private async claim(sql: string, params: unknown[]): Promise<Claim[]> {
-    const rows = await this.database.system<Claim[]>((manager) => manager.query(sql, params));
-    return rows.map((row) => ({ ...row, origin: attemptOrigin.parse(row.origin) }));
+    const rows = await this.database.system<ClaimedRow[]>((manager) => manager.query(sql, params));
+    return rows.map((row) => ({
+      ...row,
+      origin: attemptOrigin.parse(row.origin),
+      retryUntil: row.retryUntil?.toISOString() ?? null,
+    }));
   }
 
   private async end(sql: string, sendings: readonly Sending[], more: unknown[] = []): Promise<void> {

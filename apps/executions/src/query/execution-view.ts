@@ -38,7 +38,8 @@ export const executionView = (row: Execution) => ({
   httpStatus: row.httpStatus,
   attemptCount: row.attemptCount,
   durationMs: row.durationMs,
-  nextAttemptAt: row.nextAttemptAt,
+  paused: row.paused,
+  nextAttemptAt: row.paused ? null : row.nextAttemptAt,
   createdAt: row.createdAt,
   completedAt: row.completedAt,
 });

@@ -27,7 +27,7 @@ const SCHEDULE_NOW = `
 
 const MARK_ORDERED = `
   UPDATE executions SET status = 'queued', next_attempt_at = date_trunc('milliseconds', now()), completed_at = NULL, duration_ms = NULL,
-         defer_reason = NULL, by_result = false
+         defer_reason = NULL, by_result = false, paused = false, bulk = false, retry_until = now() + interval '24 hours'
   WHERE invocation_id = $1`;
 
 /** What people ask, as the tenant's role: row-level security stands behind every statement. */

@@ -49,8 +49,8 @@ export interface Recording {
   readonly healthyFunctions: readonly string[];
 }
 
-/** What a person asked for goes before what the schedule brings. */
-export const PRIORITY = { byHand: 0, automatic: 1 } as const;
+/** What a person asked for goes before what the schedule brings, and what was sent again in bulk after everything. */
+export const PRIORITY = { byHand: 0, automatic: 1, bulk: 2 } as const;
 
 export const attemptRowsOf = (heard: readonly HeardResult[]): AttemptRow[] =>
   heard.flatMap((one) => {
@@ -93,7 +93,7 @@ const dueRow = (row: Execution): DueRow | null =>
         seq: row.seq,
         attempt: row.nextAttempt,
         origin: 'automatic',
-        priority: PRIORITY.automatic,
+        priority: row.bulk ? PRIORITY.bulk : PRIORITY.automatic,
         dueAt: row.nextAttemptAt,
         held: row.deferReason === 'circuit_open',
       };
