@@ -243,11 +243,6 @@ describe('registered APIs', () => {
     expect(answer.status).toBe(400);
     expect(pointers(answer)).toEqual([expected]);
   });
-
-  it('have no copies yet', async () => {
-    const { path, api } = await seedOrganization(world);
-    expect((await call('POST', `${path}/registered-apis/${api.id}/copies`, { body: {} })).status).toBe(404);
-  });
 });
 
 describe('cloud functions', () => {

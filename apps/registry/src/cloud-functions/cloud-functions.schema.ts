@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { FUNCTION_TIMEOUT_MS, joinEndpointUrl, MAX_CONCURRENCY, RETURN_VALUE_CHARS_MAX, uuid } from '@cf/contract';
 import { pageQuery, queryFlag } from '@cf/service-kit';
-import { line, name, secretIsSet, secretOf } from '../http/text.schema.js';
+import { isSet, line, name, secretOf } from '../http/text.schema.js';
 import type { CloudFunctionEntity } from './cloud-function.entity.js';
 import { cloudFunctionOf } from './cloud-function.kind.js';
 
@@ -58,7 +58,7 @@ export type ListCloudFunctions = z.infer<typeof listCloudFunctions>;
 
 export const answerCloudFunction = (row: CloudFunctionEntity): object => ({
   ...cloudFunctionOf(row),
-  signing: { enabled: row.signing.enabled, secret: row.signing.sealedSecret === null ? { isSet: false } : secretIsSet },
+  signing: { enabled: row.signing.enabled, secret: isSet(row.signing.sealedSecret) },
   createdAt: row.createdAt.toISOString(),
   updatedAt: row.updatedAt.toISOString(),
 });

@@ -14,8 +14,10 @@ export const line = (charsMax: number, charsMin = 1) =>
       params: { code: 'control_character' },
     });
 
-/** Names are for people: 200 characters fit a list column, and need not be unique. */
-export const name = line(200).refine((text) => text.trim() !== '', { error: 'must not be blank', params: { code: 'blank' } });
+/** Names are for people: this fits a list column, and they need not be unique. */
+export const NAME_CHARS_MAX = 200;
+
+export const name = line(NAME_CHARS_MAX).refine((text) => text.trim() !== '', { error: 'must not be blank', params: { code: 'blank' } });
 
 /** Bounds the encrypted value in a topic record; the longest bearer tokens in use (JWTs with many claims) are shorter. */
 export const SECRET_CHARS_MAX = 8_192;
@@ -23,10 +25,16 @@ export const SECRET_CHARS_MAX = 8_192;
 /** How a secret that is there is answered. */
 export const secretIsSet = { isSet: true } as const;
 
-const isAnsweredSecret = (value: unknown): boolean =>
-  typeof value === 'object' && value !== null && Object.keys(value).join() === 'isSet' && (value as { isSet: unknown }).isSet === true;
+/** How a secret is answered that need not be there. */
+export const isSet = (sealed: string | null): { readonly isSet: boolean } => ({ isSet: sealed !== null });
 
-/** A secret in a request. Left out, or sent as it was answered (`{"isSet":true}`), it means: keep what is there. */
+const isAnsweredSecret = (value: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  Object.keys(value).join() === 'isSet' &&
+  typeof (value as { isSet: unknown }).isSet === 'boolean';
+
+/** A secret in a request. Left out, or sent as it was answered (`{"isSet":true}`, or false where there is none), it means: keep what is there. */
 export const secretOf = <T>(text: z.ZodType<T>) =>
   z.preprocess((value) => (isAnsweredSecret(value) ? undefined : value), text.optional()).optional();
 

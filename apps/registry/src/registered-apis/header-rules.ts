@@ -1,11 +1,12 @@
 /**
  * Set by the invoker or by the connection; a customer's value would break the framing, the contract or the trace.
- * The second line is what Node's HTTP clients refuse to send or what changes hop by hop.
+ * The second line is what Node's HTTP clients refuse to send or what changes hop by hop, the third what signing sets.
+ * `User-Agent` and `Accept` are the customer's to choose: nothing depends on them.
  */
 const FORBIDDEN = new Set([
   ...['host', 'content-length', 'transfer-encoding', 'connection', 'content-type', 'content-encoding', 'traceparent'],
   ...['expect', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'upgrade'],
-  ...['date', 'x-medchat-signature-sha256'],
+  ...['date', 'x-medchat-signature-sha256', 'webhook-id', 'webhook-timestamp', 'webhook-signature'],
 ]);
 
 /** RFC 9110 §5.6.2. */

@@ -7,7 +7,14 @@ import { mapPage, type Page } from '../http/newest-first.js';
 import { ResourceId } from '../http/resource-id.js';
 import { Deleted, Versioned, VersionedInterceptor } from '../http/versioned.interceptor.js';
 import type { RegisteredApiEntity } from './registered-api.entity.js';
-import { answerRegisteredApi, listRegisteredApis, type WriteRegisteredApi, writeRegisteredApi } from './registered-apis.schema.js';
+import {
+  answerRegisteredApi,
+  type CopyRegisteredApi,
+  copyRegisteredApi,
+  listRegisteredApis,
+  type WriteRegisteredApi,
+  writeRegisteredApi,
+} from './registered-apis.schema.js';
 import { RegisteredApisService } from './registered-apis.service.js';
 
 const written = ({ result, pending }: Written<RegisteredApiEntity>): Versioned =>
@@ -51,6 +58,16 @@ export class RegisteredApisController {
     @IfMatch('required') precondition: Precondition,
   ): Promise<Versioned> {
     return written(await this.registeredApis.replace(orgId, id, request, precondition));
+  }
+
+  @Post(':id/copies')
+  @RequireScope('registered-apis:write')
+  async copy(
+    @Param('orgId', ResourceId) orgId: string,
+    @Param('id', ResourceId) id: string,
+    @Body(new ZodPipe(copyRegisteredApi)) request: CopyRegisteredApi,
+  ): Promise<Versioned> {
+    return written(await this.registeredApis.copy(orgId, id, request));
   }
 
   @Delete(':id')

@@ -14,6 +14,7 @@ describe('headers of a Registered API', () => {
   it.each([
     ...['Host', 'content-length', 'Transfer-Encoding', 'CONNECTION', 'Content-Type', 'traceparent', 'Traceparent'],
     ...['x-cloud-function-attempt', 'X-Cloud-Function-Invocation-Id', 'X-CLOUD-FUNCTION-anything', 'Upgrade', 'Date'],
+    ...['Webhook-Id', 'webhook-timestamp', 'webhook-signature', 'X-MedChat-Signature-SHA256'],
   ])('may not be named %s', (name) => {
     expect(refusals({ headers: [{ name, value: 'x' }] })).toEqual(['headers/0/name forbidden_header']);
   });

@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { pageQuery } from '@cf/service-kit';
-import { line, name, secret, SECRET_CHARS_MAX, secretIsSet, secretOf } from '../http/text.schema.js';
+import { isSet, line, name, secret, SECRET_CHARS_MAX, secretIsSet, secretOf } from '../http/text.schema.js';
 import { refuseHeaderName, refuseHeaderValue, type Refusal } from './header-rules.js';
 import type { RegisteredApiEntity } from './registered-api.entity.js';
 import { registeredApiOf } from './registered-api.kind.js';
+import { CA_BUNDLE_CHARS_MAX, CLIENT_PEM_CHARS_MAX, refuseCertificates, refusePrivateKey } from './tls-rules.js';
 
 /** More custom headers than this is a mistake, and all of them must fit what servers accept (mostly 8–16 KiB in sum). */
 const HEADERS_MAX = 50;
@@ -31,6 +32,13 @@ const authorization = z.discriminatedUnion('type', [
     sendAs: z.enum(['BasicAuthHeader', 'RequestBody']).default('BasicAuthHeader'),
   }),
 ]);
+
+/** `clientKey: null` removes the key, and is what having no certificate means. */
+const tls = z.strictObject({
+  caBundle: z.string().max(CA_BUNDLE_CHARS_MAX).nullable().default(null),
+  clientCertificate: z.string().max(CLIENT_PEM_CHARS_MAX).nullable().default(null),
+  clientKey: secretOf(z.string().max(CLIENT_PEM_CHARS_MAX).nullable()),
+});
 
 const refuse = (context: z.RefinementCtx, path: PropertyKey[], refusal: Refusal | null): void => {
   if (refusal === null) return;
@@ -76,6 +84,15 @@ const checkAuthorization = (given: Authorization, headers: Headers, context: z.R
   }
 };
 
+const checkTls = ({ caBundle, clientCertificate, clientKey }: z.infer<typeof tls>, context: z.RefinementCtx): void => {
+  if (caBundle !== null) refuse(context, ['tls', 'caBundle'], refuseCertificates(caBundle));
+  if (clientCertificate !== null) refuse(context, ['tls', 'clientCertificate'], refuseCertificates(clientCertificate));
+  if (typeof clientKey !== 'string') return;
+  refuse(context, ['tls', 'clientKey'], refusePrivateKey(clientKey));
+  if (clientCertificate === null)
+    refuse(context, ['tls', 'clientCertificate'], { code: 'required', detail: 'is required: the key belongs to it' });
+};
+
 /** POST and PUT alike; which secrets must be there depends on what was there before (`seal-secrets.ts`). */
 export const writeRegisteredApi = z
   .strictObject({
@@ -84,12 +101,18 @@ export const writeRegisteredApi = z
     isReadOnly: z.boolean().default(false),
     headers: z.array(header).max(HEADERS_MAX).default([]),
     authorization: authorization.default({ type: 'None' }),
+    tls: tls.default({ caBundle: null, clientCertificate: null }),
   })
   .superRefine((request, context) => {
     checkHeaders(request.headers, request.authorization, context);
     checkAuthorization(request.authorization, request.headers, context);
+    checkTls(request.tls, context);
   });
 export type WriteRegisteredApi = z.infer<typeof writeRegisteredApi>;
+
+/** A copy has a body only to be named. */
+export const copyRegisteredApi = z.strictObject({ name: name.optional() }).optional();
+export type CopyRegisteredApi = z.infer<typeof copyRegisteredApi>;
 
 export const listRegisteredApis = z.object({ ...pageQuery, name: line(200).optional() });
 export type ListRegisteredApis = z.infer<typeof listRegisteredApis>;
@@ -106,7 +129,7 @@ export const answerRegisteredApi = (row: RegisteredApiEntity): object => {
     tls: {
       caBundle: api.tls.caBundle,
       clientCertificate: api.tls.clientCertificate,
-      clientKey: api.tls.sealedClientKey === null ? { isSet: false } : secretIsSet,
+      clientKey: isSet(api.tls.sealedClientKey),
     },
     createdAt: row.createdAt.toISOString(),
     updatedAt: row.updatedAt.toISOString(),

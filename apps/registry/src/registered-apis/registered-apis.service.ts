@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { plainTls, sameId } from '@cf/contract';
+import { sameId } from '@cf/contract';
 import type { Database } from '@cf/persistence';
 import { notFound, PLATFORM, type PlatformConfig, Problem } from '@cf/service-kit';
 import { ChangeLog, type Written } from '../change-log/change-log.js';
@@ -11,11 +11,13 @@ import type { Precondition } from '../http/if-match.js';
 import { invalidRequest } from '../http/invalid-request.js';
 import type { Page } from '../http/newest-first.js';
 import { refuseInUse } from '../http/refuse-in-use.js';
+import { NAME_CHARS_MAX } from '../http/text.schema.js';
+import { mapSecrets } from './map-secrets.js';
 import type { RegisteredApiEntity } from './registered-api.entity.js';
 import { registeredApiKind } from './registered-api.kind.js';
 import { RegisteredApisRepository } from './registered-apis.repository.js';
-import type { ListRegisteredApis, WriteRegisteredApi } from './registered-apis.schema.js';
-import { sealSecrets } from './seal-secrets.js';
+import type { CopyRegisteredApi, ListRegisteredApis, WriteRegisteredApi } from './registered-apis.schema.js';
+import { type Seal, sealSecrets } from './seal-secrets.js';
 import { refuseBaseUrl, refuseTokenUrl } from './url-rules.js';
 
 @Injectable()
@@ -61,6 +63,20 @@ export class RegisteredApisService {
     });
   }
 
+  /** Secrets are bound to their resource, so a copy's are sealed anew. */
+  copy(orgId: string, id: string, request: CopyRegisteredApi): Promise<Written<RegisteredApiEntity>> {
+    return this.changeLog.asTenant(orgId, async ({ manager, saved }) => {
+      const original = await this.registeredApis.find(manager, orgId, id);
+      if (original === null) throw notFound();
+      const stamps = firstVersion(randomUUID());
+      const { open } = this.sealOf(orgId, id);
+      const { seal } = this.sealOf(orgId, stamps.id);
+      const name = request?.name ?? `Copy of ${original.name}`.slice(0, NAME_CHARS_MAX).replace(/\p{Cs}$/u, '');
+      const row = { ...original, ...stamps, ...mapSecrets(original, (sealed) => seal(open(sealed))), name, isReadOnly: false };
+      return saved(registeredApiKind, await this.registeredApis.save(manager, row));
+    });
+  }
+
   delete(orgId: string, id: string, precondition: Precondition): Promise<Written<void>> {
     return this.changeLog.asTenant(orgId, async ({ manager, deleted }) => {
       const row = await this.registeredApis.lock(manager, orgId, id);
@@ -74,10 +90,16 @@ export class RegisteredApisService {
 
   private rowOf(orgId: string, stamps: Stamps, request: WriteRegisteredApi, current: RegisteredApiEntity | null): RegisteredApiEntity {
     this.refuseUrls(request);
-    const secrets = sealSecrets(request, current, (plain) => this.platform.keyRing.seal(plain, `${sameId(orgId)}:${sameId(stamps.id)}`));
+    const secrets = sealSecrets(request, current, this.sealOf(orgId, stamps.id));
     if (!secrets.ok) throw invalidRequest(secrets.errors);
     const { name, baseUrl, isReadOnly } = request;
-    return { ...stamps, orgId, name, baseUrl, isReadOnly, ...secrets.sealed, tls: current?.tls ?? plainTls };
+    return { ...stamps, orgId, name, baseUrl, isReadOnly, ...secrets.sealed };
+  }
+
+  private sealOf(orgId: string, id: string): Seal {
+    const { keyRing } = this.platform;
+    const aad = `${sameId(orgId)}:${sameId(id)}`;
+    return { seal: (plain) => keyRing.seal(plain, aad), open: (sealed) => keyRing.open(sealed, aad) };
   }
 
   private refuseUrls({ baseUrl, authorization }: WriteRegisteredApi): void {

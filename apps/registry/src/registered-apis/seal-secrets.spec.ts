@@ -1,15 +1,19 @@
 import { describe, expect, it } from '@jest/globals';
-import type { RegisteredApi } from '@cf/contract';
+import { plainTls, type RegisteredApi } from '@cf/contract';
 import { writeRegisteredApi } from './registered-apis.schema.js';
 import { sealSecrets } from './seal-secrets.js';
 
-const seal = (plain: string): string => `sealed(${plain})`;
+const seal = {
+  seal: (plain: string): string => `sealed(${plain})`,
+  open: (sealed: string): string => sealed.replace(/^sealed\(([^]*)\)$/, '$1'),
+};
 const request = (part: object) => writeRegisteredApi.parse({ name: 'A', baseUrl: 'https://a.test/v1', ...part });
 
-const stored = (part: Partial<RegisteredApi>): Pick<RegisteredApi, 'baseUrl' | 'headers' | 'authorization'> => ({
+const stored = (part: Partial<RegisteredApi>): Pick<RegisteredApi, 'baseUrl' | 'headers' | 'authorization' | 'tls'> => ({
   baseUrl: 'https://a.test',
   headers: [],
   authorization: { type: 'None' },
+  tls: plainTls,
   ...part,
 });
 const storedBasic = stored({ authorization: { type: 'Basic', username: 'u', sealedPassword: 'old' } });
@@ -36,6 +40,7 @@ describe('sealSecrets', () => {
       sealed: {
         headers: [{ name: 'X-Key', secret: true, sealedValue: 'sealed(v)' }],
         authorization: { type: 'ApiKey', keyName: 'k', addTo: 'Header', sealedKeyValue: 'sealed(w)' },
+        tls: plainTls,
       },
     });
   });

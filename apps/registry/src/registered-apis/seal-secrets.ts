@@ -1,14 +1,20 @@
-import type { RegisteredApi } from '@cf/contract';
+import { plainTls, type RegisteredApi, type RegisteredApiTls } from '@cf/contract';
 import type { ProblemError } from '@cf/service-kit';
-import { sameOrigin } from './url-rules.js';
+import type { Secretive } from './map-secrets.js';
 import type { WriteRegisteredApi } from './registered-apis.schema.js';
+import { refusePair } from './tls-rules.js';
+import { sameOrigin } from './url-rules.js';
 
-type Stored = Pick<RegisteredApi, 'baseUrl' | 'headers' | 'authorization'>;
-type Seal = (plain: string) => string;
-type Sealed = Pick<RegisteredApi, 'headers' | 'authorization'>;
+type Stored = Pick<RegisteredApi, 'baseUrl'> & Secretive;
+
+/** Seals and opens the secrets of one resource. */
+export interface Seal {
+  seal(plain: string): string;
+  open(sealed: string): string;
+}
 
 export type SealedSecrets =
-  | { readonly ok: true; readonly sealed: Sealed }
+  | { readonly ok: true; readonly sealed: Secretive }
   | { readonly ok: false; readonly errors: readonly ProblemError[] };
 
 const storedHeaderValue = (stored: Stored | null, name: string): string | null => {
@@ -28,7 +34,7 @@ const goesElsewhere = (request: WriteRegisteredApi, stored: Stored): boolean => 
  * Seals the secrets of a request, and keeps those it leaves out (product.md §3). None is kept when the origin of the base URL or
  * of the token URL changes: whoever may edit must not be able to send them elsewhere. Nor is one kept for another type of authorization.
  */
-export const sealSecrets = (request: WriteRegisteredApi, stored: Stored | null, seal: Seal): SealedSecrets => {
+export const sealSecrets = (request: WriteRegisteredApi, stored: Stored | null, { seal, open }: Seal): SealedSecrets => {
   const errors: ProblemError[] = [];
   const originChanged = stored !== null && goesElsewhere(request, stored);
 
@@ -49,7 +55,13 @@ export const sealSecrets = (request: WriteRegisteredApi, stored: Stored | null, 
       : { name, secret, value: value ?? '' },
   );
   const authorization = sealAuthorization(request.authorization, stored?.authorization ?? null, secretAt);
-  return errors.length > 0 ? { ok: false, errors } : { ok: true, sealed: { headers, authorization } };
+  const tls = sealTls(request.tls, stored?.tls ?? plainTls, secretAt);
+  const { clientCertificate, sealedClientKey } = tls;
+  if (errors.length === 0 && clientCertificate !== null && sealedClientKey !== null) {
+    const refusal = refusePair(clientCertificate, request.tls.clientKey ?? open(sealedClientKey));
+    if (refusal !== null) errors.push({ pointer: '/tls/clientKey', ...refusal });
+  }
+  return errors.length > 0 ? { ok: false, errors } : { ok: true, sealed: { headers, authorization, tls } };
 };
 
 type SecretAt = (pointer: string, given: string | undefined, kept: string | null) => string;
@@ -85,4 +97,15 @@ const sealAuthorization = (
       return { ...plain, sealedClientSecret: secretAt('/authorization/clientSecret', clientSecret, kept) };
     }
   }
+};
+
+/** A key belongs to its certificate: it is asked for with one, and dropped without. */
+const sealTls = (
+  { caBundle, clientCertificate, clientKey }: WriteRegisteredApi['tls'],
+  stored: RegisteredApiTls,
+  secretAt: SecretAt,
+): RegisteredApiTls => {
+  if (clientCertificate === null) return { caBundle, clientCertificate, sealedClientKey: null };
+  const kept = clientKey === null ? null : stored.sealedClientKey;
+  return { caBundle, clientCertificate, sealedClientKey: secretAt('/tls/clientKey', clientKey ?? undefined, kept) };
 };
