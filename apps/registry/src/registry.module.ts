@@ -4,6 +4,11 @@ import { readConfig } from '@cf/service-kit';
 import { AccessTokensController } from './access-tokens/access-tokens.controller.js';
 import { AccessTokensRepository } from './access-tokens/access-tokens.repository.js';
 import { AccessTokensService } from './access-tokens/access-tokens.service.js';
+import { AuditEventsConsumer } from './audit-log/audit-events.consumer.js';
+import { AuditEventsGroup } from './audit-log/audit-events.group.js';
+import { AuditLogController, OperatorsAuditLogController } from './audit-log/audit-log.controller.js';
+import { AuditLogRepository } from './audit-log/audit-log.repository.js';
+import { AuditLogService } from './audit-log/audit-log.service.js';
 import { Acknowledgements } from './change-log/acknowledgements.js';
 import { ChangeLog } from './change-log/change-log.js';
 import { ChangeLogRelay } from './change-log/change-log.relay.js';
@@ -35,6 +40,7 @@ import { TriggersService } from './triggers/triggers.service.js';
     CloudFunctionsController,
     TriggersController,
     EventCatalogController,
+    ...[AuditLogController, OperatorsAuditLogController, AuditEventsConsumer],
   ],
   providers: [
     { provide: REGISTRY_CONFIG, useFactory: () => readConfig(registryConfigSchema) },
@@ -43,6 +49,7 @@ import { TriggersService } from './triggers/triggers.service.js';
     ...[RegisteredApisService, RegisteredApisRepository],
     ...[CloudFunctionsService, CloudFunctionsRepository],
     ...[TriggersService, TriggersRepository],
+    ...[AuditLogService, AuditLogRepository, AuditEventsGroup],
     ...[ChangeLog, Acknowledgements, ChangeLogRelay, PublishChanges, TopicReconciler],
   ],
 })

@@ -1,3 +1,4 @@
+import { v5 } from 'uuid';
 import { z } from 'zod';
 import { sameId, uuid } from './ids.js';
 import { rfc3339 } from './timestamp.js';
@@ -19,6 +20,16 @@ export const auditEvent = z.object({
   details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null(), z.array(z.string())])),
 });
 export type AuditEvent = z.infer<typeof auditEvent>;
+
+/** That a token was used: told at most once a minute by each process, kept once an hour. */
+export const TOKEN_USED = 'access-token.used';
+
+const TOKEN_USE_NAMESPACE = '1f6d3c1e-52a8-4c55-9d53-0a4be2f3c7a1';
+const HOUR_MS = 60 * 60_000;
+
+/** One id per token and hour, whoever tells it. */
+export const tokenUseId = (tokenId: string, atMs: number): string =>
+  v5(`${sameId(tokenId)}:${Math.floor(atMs / HOUR_MS)}`, TOKEN_USE_NAMESPACE);
 
 export const auditEvents = defineTopic({
   name: 'audit.events',

@@ -1,9 +1,14 @@
 import { type DynamicModule, Injectable, Module } from '@nestjs/common';
+import { APP_INTERCEPTOR } from '@nestjs/core';
 import { OperatorGuard, TenantGuard } from './access.guard.js';
+import { CurrentPrincipalInterceptor } from './current-principal.js';
 import { RegistryCache } from './registry-cache.js';
 
 /** One cache per process, however many services share it. */
-@Module({ providers: [RegistryCache, TenantGuard, OperatorGuard], exports: [RegistryCache, TenantGuard, OperatorGuard] })
+@Module({
+  providers: [RegistryCache, TenantGuard, OperatorGuard, { provide: APP_INTERCEPTOR, useClass: CurrentPrincipalInterceptor }],
+  exports: [RegistryCache, TenantGuard, OperatorGuard],
+})
 class SingleRegistryCacheModule {}
 
 @Injectable()

@@ -24,6 +24,15 @@ export class AccessTokensRepository {
     return manager.save(AccessTokenEntity, row);
   }
 
+  /** Uses are told late and more than once; the latest one counts. The version stays: nothing that travels changes. */
+  async used(manager: EntityManager, orgId: string, id: string, at: Date): Promise<void> {
+    await manager.query(
+      `UPDATE registry.access_tokens SET last_used_at = $3
+        WHERE org_id = $1 AND id = $2 AND (last_used_at IS NULL OR last_used_at < $3)`,
+      [orgId, id, at],
+    );
+  }
+
   async delete(manager: EntityManager, row: AccessTokenEntity): Promise<void> {
     await manager.delete(AccessTokenEntity, { orgId: row.orgId, id: row.id });
   }

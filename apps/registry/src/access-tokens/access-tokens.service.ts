@@ -41,7 +41,7 @@ export class AccessTokensService {
         expiresAt: request.expiresAt === null ? null : new Date(request.expiresAt),
         lastUsedAt: null,
       });
-      return saved(accessTokenKind, row);
+      return saved(accessTokenKind, row, null);
     });
     return { ...written, token };
   }

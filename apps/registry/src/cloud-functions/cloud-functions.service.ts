@@ -33,7 +33,7 @@ export class CloudFunctionsService {
   create(orgId: string, request: WriteCloudFunction): Promise<Written<CloudFunctionEntity>> {
     return this.changeLog.asTenant(orgId, async ({ manager, saved }) => {
       const row = await this.rowOf(manager, orgId, firstVersion(randomUUID()), request, null);
-      return saved(cloudFunctionKind, await this.cloudFunctions.save(manager, row));
+      return saved(cloudFunctionKind, await this.cloudFunctions.save(manager, row), null);
     });
   }
 
@@ -53,7 +53,7 @@ export class CloudFunctionsService {
       if (current === null) throw notFound();
       precondition(current.version);
       const row = await this.rowOf(manager, orgId, nextVersion(current), request, current);
-      return saved(cloudFunctionKind, await this.cloudFunctions.save(manager, row));
+      return saved(cloudFunctionKind, await this.cloudFunctions.save(manager, row), current);
     });
   }
 

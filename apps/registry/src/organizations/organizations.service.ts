@@ -23,7 +23,7 @@ export class OrganizationsService {
   create(request: CreateOrganization): Promise<Written<OrganizationEntity>> {
     return this.changeLog.asSystem(async ({ manager, saved }) => {
       const row = await this.organizations.save(manager, { ...firstVersion(randomUUID()), ...request });
-      return saved(organizationKind, row);
+      return saved(organizationKind, row, null);
     });
   }
 
@@ -48,7 +48,7 @@ export class OrganizationsService {
         cloudFunctionsEnabled: request.cloudFunctionsEnabled ?? current.cloudFunctionsEnabled,
         retentionDays: request.retentionDays ?? current.retentionDays,
       });
-      return saved(organizationKind, row);
+      return saved(organizationKind, row, current);
     });
   }
 }

@@ -33,7 +33,7 @@ export class RegisteredApisService {
   create(orgId: string, request: WriteRegisteredApi): Promise<Written<RegisteredApiEntity>> {
     const row = this.rowOf(orgId, firstVersion(randomUUID()), request, null);
     return this.changeLog.asTenant(orgId, async ({ manager, saved }) =>
-      saved(registeredApiKind, await this.registeredApis.save(manager, row)),
+      saved(registeredApiKind, await this.registeredApis.save(manager, row), null),
     );
   }
 
@@ -59,7 +59,7 @@ export class RegisteredApisService {
           'It was saved as read-only: no field can be edited any more. It may be copied, or deleted when unused.',
         );
       const row = this.rowOf(orgId, nextVersion(current), request, current);
-      return saved(registeredApiKind, await this.registeredApis.save(manager, row));
+      return saved(registeredApiKind, await this.registeredApis.save(manager, row), current);
     });
   }
 

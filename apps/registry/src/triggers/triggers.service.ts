@@ -27,7 +27,7 @@ export class TriggersService {
   create(orgId: string, request: WriteTrigger): Promise<Written<TriggerEntity>> {
     return this.changeLog.asTenant(orgId, async ({ manager, saved }) => {
       const row = await this.rowOf(manager, orgId, firstVersion(randomUUID()), request);
-      return saved(triggerKind, await this.triggers.save(manager, row));
+      return saved(triggerKind, await this.triggers.save(manager, row), null);
     });
   }
 
@@ -47,7 +47,7 @@ export class TriggersService {
       if (current === null) throw notFound();
       precondition(current.version);
       const row = await this.rowOf(manager, orgId, nextVersion(current), request);
-      return saved(triggerKind, await this.triggers.save(manager, row));
+      return saved(triggerKind, await this.triggers.save(manager, row), current);
     });
   }
 
