@@ -73,7 +73,7 @@ export class RegisteredApisService {
       const { seal } = this.sealOf(orgId, stamps.id);
       const name = request?.name ?? `Copy of ${original.name}`.slice(0, NAME_CHARS_MAX).replace(/\p{Cs}$/u, '');
       const row = { ...original, ...stamps, ...mapSecrets(original, (sealed) => seal(open(sealed))), name, isReadOnly: false };
-      return saved(registeredApiKind, await this.registeredApis.save(manager, row));
+      return saved(registeredApiKind, await this.registeredApis.save(manager, row), null);
     });
   }
 
