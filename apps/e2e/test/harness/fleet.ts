@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Api } from './api.js';
-import { Program } from './processes.js';
+import { Program, root } from './processes.js';
 import { serviceFor } from './routes.js';
 
 const OPERATOR_TOKEN = 'e2e-operator-token-0123456789';
@@ -12,6 +12,7 @@ const OPERATOR_TOKEN = 'e2e-operator-token-0123456789';
 export class Fleet {
   readonly operator: Api;
   private readonly programs = new Map<string, Program>();
+  private readonly latest = new Map<string, string>();
   private readonly dataDir = mkdtempSync(join(tmpdir(), 'cf-fleet-'));
   private readonly env: Record<string, string>;
 
@@ -33,12 +34,18 @@ export class Fleet {
     this.operator = new Api((path) => this.addressFor(path), OPERATOR_TOKEN);
   }
 
-  /** `name` tells several processes of one service apart: `invoker`, `invoker-2`. */
-  async start(...names: string[]): Promise<void> {
+  /** `name` tells several processes of one service apart: `invoker`, `invoker-2`. Requests go to the one that was started last. */
+  start(...names: string[]): Promise<void> {
+    return this.startFrom(root, ...names);
+  }
+
+  /** The same from the folder of another release. */
+  async startFrom(folder: string, ...names: string[]): Promise<void> {
     await Promise.all(
       names.map(async (name) => {
         const service = name.replace(/-\d+$/, '');
-        this.programs.set(name, await Program.start(`apps/${service}/dist/main.js`, this.env, 90_000));
+        this.programs.set(name, await Program.start(`apps/${service}/dist/main.js`, this.env, 90_000, folder));
+        this.latest.set(service, name);
       }),
     );
   }
@@ -73,6 +80,7 @@ export class Fleet {
   }
 
   private addressFor(path: string): string {
-    return this.program(serviceFor(path)).address;
+    const service = serviceFor(path);
+    return this.program(this.latest.get(service) ?? service).address;
   }
 }
