@@ -22,11 +22,10 @@ import type { InvokerMetrics } from './invoker-metrics.js';
 import type { CircuitBreakers } from './limits/circuit-breakers.js';
 import type { FunctionConcurrency } from './limits/function-concurrency.js';
 import type { StepSlots } from './limits/step-slots.js';
+import type { AccessToken } from './oauth/token-source.js';
 import { type Callee, type CalleeRefusal, prepareCallee } from './prepare-callee.js';
 import { recordAttempt } from './record-attempt.js';
 
-/** Exchanges of one step: the second only where no byte of the first was sent (product.md §5). */
-const STEP_EXCHANGES_MAX = 2;
 /** Spreads what waits for one circuit over its next seconds. */
 const PROBE_JITTER_MS = 10_000;
 /** `executions` keeps what is paused; this only bounds how often it comes back while one of us has not heard of the pause or its end. */
@@ -56,6 +55,17 @@ const failure = (reason: Extract<CallOutcome, { kind: 'failed' }>['reason'], det
 
 const tooLate = (): Sending => failure('deadline_exceeded', 'came too late to be called');
 const noSlot = (): Sending => failure('rate_limited', 'all concurrent calls of the function were in use until the deadline');
+
+/** A token that cannot be had is an attempt: it is shown, and the next one waits longer. */
+const withoutToken = (request: InvocationRequest, { reason, detail }: CalleeRefusal, attempts: Attempt[], startedAtMs: number): Sending => {
+  const sent = { number: request.attempt + attempts.length, headers: {}, secrets: [] };
+  const attempt = recordAttempt(request, sent, notSent(startedAtMs), { reason, detail });
+  return { ...failure(reason, detail), attempts: [...attempts, attempt] };
+};
+
+/** No byte left, so a step may be sent once more without being called twice (product.md §5). */
+const isUnsentStep = ({ kind }: InvocationRequest, { failure: failed, sent }: Exchange): boolean =>
+  kind === 'step' && failed?.reason === 'connection' && !sent;
 
 /** How a request came to this worker. */
 export interface Arrival {
@@ -151,12 +161,8 @@ export class Invoker {
     return callee;
   }
 
-  private refusedBy({ reason, detail }: CalleeRefusal, request: InvocationRequest): Sending {
-    const refused = failure(reason, detail);
-    if (reason !== 'auth_token') return refused;
-    // A token that cannot be had is an attempt: it is shown, and the next one waits longer.
-    const sent = { number: request.attempt, headers: {}, secrets: [] };
-    return { ...refused, attempts: [recordAttempt(request, sent, notSent(Date.now()), { reason, detail })] };
+  private refusedBy(refusal: CalleeRefusal, request: InvocationRequest): Sending {
+    return refusal.reason === 'auth_token' ? withoutToken(request, refusal, [], Date.now()) : failure(refusal.reason, refusal.detail);
   }
 
   private held(untilMs: number): Sending {
@@ -174,13 +180,18 @@ export class Invoker {
     traceparent: string,
   ): Promise<Sending> {
     const { timeoutMs } = cloudFunction;
-    const endsAtMs = Math.min(Date.now() + timeoutMs, lastMs ?? Number.POSITIVE_INFINITY);
-    if (endsAtMs - Date.now() < 1) return tooLate();
+    const startedAtMs = Date.now();
+    const endsAtMs = Math.min(startedAtMs + timeoutMs, lastMs ?? Number.POSITIVE_INFINITY);
+    if (endsAtMs - startedAtMs < 1) return tooLate();
+    // Before the breaker: a token server that fails says nothing about the endpoint.
+    const { tokens } = callee.endpoint;
+    const answer = tokens === null ? null : await tokens.get(endsAtMs);
+    if (answer?.ok === false) return withoutToken(request, answer, [], startedAtMs);
     const permit = this.parts.breakers.admit(key);
     if ('untilMs' in permit) return this.held(permit.untilMs);
     let failed = true;
     try {
-      const sending = await this.exchange(request, callee, endsAtMs, traceparent);
+      const sending = await this.exchange(request, callee, answer?.token ?? null, endsAtMs, traceparent);
       failed = isBreakerFailure(sending.outcome);
       return sending;
     } finally {
@@ -188,24 +199,42 @@ export class Invoker {
     }
   }
 
-  private async exchange(request: InvocationRequest, callee: Callee, endsAtMs: number, traceparent: string): Promise<Sending> {
+  /** One exchange; a second one only after a connection that carried nothing or a token that was refused, inside the same time. */
+  private async exchange(
+    request: InvocationRequest,
+    callee: Callee,
+    first: AccessToken | null,
+    endsAtMs: number,
+    traceparent: string,
+  ): Promise<Sending> {
     const attempts: Attempt[] = [];
+    let token = first;
+    let resent = false;
+    let renewed = false;
     for (;;) {
-      const { exchange, outcome, attempt } = await this.post(request, callee, request.attempt + attempts.length, endsAtMs, traceparent);
+      const number = request.attempt + attempts.length;
+      const { exchange, outcome, attempt } = await this.post(request, callee, token, number, endsAtMs, traceparent);
       attempts.push(attempt);
-      const again =
-        request.kind === 'step' &&
-        exchange.failure?.reason === 'connection' &&
-        !exchange.sent &&
-        attempts.length < STEP_EXCHANGES_MAX &&
-        Date.now() < endsAtMs;
-      if (!again) return { outcome, attempts };
+      const endedAtMs = Date.now();
+      if (!resent && isUnsentStep(request, exchange) && endedAtMs < endsAtMs) {
+        resent = true;
+        continue;
+      }
+      if (token === null || exchange.status === null) return { outcome, attempts };
+      token.worked ||= exchange.status !== 401;
+      if (exchange.status !== 401 || renewed || endedAtMs >= endsAtMs) return { outcome, attempts };
+      const next = await callee.endpoint.tokens?.renew(token, endsAtMs);
+      if (next === undefined || next === null) return { outcome, attempts };
+      if (!next.ok) return withoutToken(request, next, attempts, endedAtMs);
+      token = next.token;
+      renewed = true;
     }
   }
 
   private async post(
     request: InvocationRequest,
     { endpoint, signer }: Callee,
+    token: AccessToken | null,
     number: number,
     endsAtMs: number,
     traceparent: string,
@@ -230,8 +259,8 @@ export class Invoker {
     const orgId = sameId(request.orgId);
     const exchange = await http.post({
       orgId,
-      endpoint,
-      headers: Object.entries({ ...own, ...signed?.headers }).flat(),
+      target: endpoint,
+      headers: Object.entries({ ...own, ...signed?.headers, ...token?.headers }).flat(),
       body: request.body,
       budgetMs,
     });
@@ -241,8 +270,11 @@ export class Invoker {
       attributes: { 'http.response.status_code': exchange.status ?? undefined },
       error: outcome.kind === 'failed' ? outcome.reason : null,
     });
-    const secrets = signed === undefined ? endpoint.secrets : [...endpoint.secrets, ...signed.signatures];
-    const sent = { number, headers: { ...endpoint.loggedHeaders, ...own, ...signed?.loggedHeaders }, secrets };
+    const secrets =
+      signed === undefined && token === null
+        ? endpoint.secrets
+        : [...endpoint.secrets, ...(signed?.signatures ?? []), ...(token?.secrets ?? [])];
+    const sent = { number, headers: { ...endpoint.loggedHeaders, ...own, ...signed?.loggedHeaders, ...token?.loggedHeaders }, secrets };
     return { exchange, outcome, attempt: recordAttempt(request, sent, exchange, outcome.kind === 'failed' ? outcome : null) };
   }
 }

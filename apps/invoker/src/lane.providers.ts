@@ -14,6 +14,7 @@ import { CircuitBreakers } from './limits/circuit-breakers.js';
 import { FunctionConcurrency } from './limits/function-concurrency.js';
 import { OwnedPartitions } from './limits/owned-partitions.js';
 import { StepSlots } from './limits/step-slots.js';
+import { AccessTokens } from './oauth/access-tokens.js';
 import { USER_AGENT } from './user-agent.js';
 
 /** Origins whose connections are kept at once (18 KB each without connections); more than this only dial again. */
@@ -29,6 +30,7 @@ const createInvoker = (
   cache: RegistryCache,
   concurrency: FunctionConcurrency,
   metrics: InvokerMetrics,
+  accessTokens: AccessTokens,
 ): Invoker => {
   const http = new CustomerHttp({
     guard: new AddressGuard(platform.allowedAddresses),
@@ -37,7 +39,7 @@ const createInvoker = (
   });
   const breakers = new CircuitBreakers(CIRCUITS_MAX);
   metrics.observe(lane, http, breakers);
-  const endpointOptions = { keyRing: platform.keyRing, allowHttp: platform.allowHttp, userAgent: USER_AGENT };
+  const endpointOptions = { keyRing: platform.keyRing, allowHttp: platform.allowHttp, userAgent: USER_AGENT, accessTokens };
   return new Invoker({ lane, cache, http, breakers, concurrency, slots: new StepSlots(), endpointOptions, metrics, logger });
 };
 
@@ -56,8 +58,8 @@ export const laneProviders = (lane: Lane): Provider[] => [
   },
   {
     provide: Invoker,
-    useFactory: (...parts: [InvokerConfig, PlatformConfig, Logger, RegistryCache, FunctionConcurrency, InvokerMetrics]) =>
+    useFactory: (...parts: [InvokerConfig, PlatformConfig, Logger, RegistryCache, FunctionConcurrency, InvokerMetrics, AccessTokens]) =>
       createInvoker(lane, ...parts),
-    inject: [INVOKER_CONFIG, PLATFORM, LOGGER, RegistryCache, FunctionConcurrency, InvokerMetrics],
+    inject: [INVOKER_CONFIG, PLATFORM, LOGGER, RegistryCache, FunctionConcurrency, InvokerMetrics, AccessTokens],
   },
 ];

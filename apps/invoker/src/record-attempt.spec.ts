@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { attempt, stepInvocationRequests } from '@cf/contract';
 import type { Exchange } from './http/exchange.js';
-import { maskSecrets, recordAttempt } from './record-attempt.js';
+import { maskSecrets } from './mask-secrets.js';
+import { recordAttempt } from './record-attempt.js';
 
 const exchange = (more: Partial<Exchange>): Exchange => ({
   startedAtMs: 0,

@@ -3,15 +3,12 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { type Attempt, type FailureReason, type InvocationRequest, LOGGED_BODY_BYTES_MAX, writeTime } from '@cf/contract';
 import { MASK } from './http/endpoint.js';
 import type { Exchange } from './http/exchange.js';
+import { maskSecrets } from './mask-secrets.js';
 
 /** Names and values of response headers kept on record; the body has its own bound. */
 const LOGGED_HEADERS_CHARS_MAX = 8 * 1024;
 /** Credentials that an endpoint hands out are secrets of its owner too. */
 const MASKED_RESPONSE_HEADERS = new Set(['set-cookie', 'authorization', 'www-authenticate', 'authentication-info']);
-
-/** Hides secrets that an endpoint sent back. */
-export const maskSecrets = (text: string, secrets: readonly string[]): string =>
-  secrets.reduce((masked, secret) => (masked.includes(secret) ? masked.replaceAll(secret, MASK) : masked), text);
 
 const loggedHeaders = (headers: IncomingHttpHeaders, secrets: readonly string[]): Record<string, string> => {
   const kept: [string, string][] = [];

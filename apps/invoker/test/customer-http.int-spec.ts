@@ -19,8 +19,8 @@ afterEach(() => Promise.all(clients.splice(0).map((made) => made.close())));
 
 const callTo = (url: string, more: Partial<CustomerCall> = {}): CustomerCall => {
   const { origin, pathname, search } = new URL(url);
-  const endpoint = { origin, path: `${pathname}${search}`, headers: [], loggedHeaders: {}, secrets: [] };
-  return { orgId: 'a', endpoint, headers: [], body: '{}', budgetMs: 5_000, ...more };
+  const target = { origin, path: `${pathname}${search}`, headers: [], tls: null };
+  return { orgId: 'a', target, headers: [], body: '{}', budgetMs: 5_000, ...more };
 };
 
 /** undici gives a connection back in the turn after its answer. */

@@ -167,21 +167,6 @@ describe('the outcome of a step', () => {
       const request = invoker.step(await invoker.setFunction(api), { deadline: new Date(Date.now() + 400).toISOString() });
       expect(await invoker.run(request)).toMatchObject(uncalled('deadline_exceeded'));
     });
-
-    it('OAuth, as long as it is not there', async () => {
-      const oauth = await invoker.setApi(orgId, endpoint.url, {
-        authorization: {
-          type: 'OAuth',
-          grantType: 'client_credentials',
-          accessTokenUrl: 'https://example.com/token',
-          clientId: 'id',
-          sealedClientSecret: 'x',
-          scope: '',
-          sendAs: 'RequestBody',
-        },
-      });
-      expect(await invoker.run(invoker.step(await invoker.setFunction(oauth)))).toMatchObject(failed('auth_token'));
-    });
   });
 
   it('the deadline cuts a call off half a second before it, whatever the timeout of the function is', async () => {

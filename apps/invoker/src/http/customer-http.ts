@@ -1,11 +1,19 @@
-import type { Endpoint } from './endpoint.js';
 import { EndpointPools, type EndpointPoolsOptions } from './endpoint-pools.js';
 import { type Exchange, ExchangeHandler } from './exchange.js';
 
+/** Where a request goes. `headers` is a flat list of names and values. */
+export interface Target {
+  readonly origin: string;
+  /** Path and query, the query's secrets included. */
+  readonly path: string;
+  readonly headers: readonly string[];
+  readonly tls: null;
+}
+
 export interface CustomerCall {
   readonly orgId: string;
-  readonly endpoint: Endpoint;
-  /** The headers of this request beside those of the endpoint, flat. */
+  readonly target: Target;
+  /** The headers of this request beside those of the target, flat. */
   readonly headers: readonly string[];
   readonly body: string;
   readonly budgetMs: number;
@@ -24,14 +32,14 @@ export class CustomerHttp {
   }
 
   /** POSTs once. Resolves with how it went, never rejects. */
-  post({ orgId, endpoint, headers, body, budgetMs }: CustomerCall): Promise<Exchange> {
-    const { pool, release } = this.pools.acquire(orgId, endpoint.origin);
+  post({ orgId, target, headers, body, budgetMs }: CustomerCall): Promise<Exchange> {
+    const { pool, release } = this.pools.acquire(orgId, target.origin);
     return new Promise((resolve) => {
       const handler = new ExchangeHandler(budgetMs, (exchange) => {
         release();
         resolve(exchange);
       });
-      pool.dispatch({ method: 'POST', path: endpoint.path, headers: [...endpoint.headers, ...headers], body }, handler);
+      pool.dispatch({ method: 'POST', path: target.path, headers: [...target.headers, ...headers], body }, handler);
     });
   }
 

@@ -1,5 +1,8 @@
 import { type CloudFunction, joinEndpointUrl, type RegisteredApi, sameId } from '@cf/contract';
 import type { KeyRing } from '@cf/service-kit';
+import type { AccessTokens } from '../oauth/access-tokens.js';
+import type { TokenSource } from '../oauth/token-source.js';
+import type { Target } from './customer-http.js';
 
 /** Put in place of a secret wherever a call is recorded. */
 export const MASK = '***';
@@ -9,13 +12,11 @@ const CREDENTIAL_HEADERS = new Set(['authorization', 'proxy-authorization', 'coo
 
 /**
  * Where and how a function is called, ready to send. Made once for each state of function and API: the same request is only
- * given its own headers. `headers` is a flat list of names and values; `loggedHeaders` are the same with secrets masked.
+ * given its own headers. `loggedHeaders` are `headers` with secrets masked.
  */
-export interface Endpoint {
-  readonly origin: string;
-  /** Path and query, the query's secrets included. */
-  readonly path: string;
-  readonly headers: readonly string[];
+export interface Endpoint extends Target {
+  /** Where the token of each call comes from; null without OAuth. */
+  readonly tokens: TokenSource | null;
   readonly loggedHeaders: Readonly<Record<string, string>>;
   /** Opened secret values, so that an endpoint that echoes one does not put it on record. */
   readonly secrets: readonly string[];
@@ -29,10 +30,17 @@ export interface EndpointRefusal {
 interface Credential {
   readonly header?: readonly [string, string];
   readonly query?: readonly [string, string];
+  readonly tokens?: TokenSource;
   readonly secrets: readonly string[];
 }
 
-const credentialOf = ({ authorization }: RegisteredApi, open: (sealed: string) => string): Credential | EndpointRefusal => {
+const credentialOf = (
+  api: RegisteredApi,
+  tls: Target['tls'],
+  open: (sealed: string) => string,
+  accessTokens: AccessTokens,
+): Credential | EndpointRefusal => {
+  const { authorization } = api;
   switch (authorization.type) {
     case 'None':
       return { secrets: [] };
@@ -52,8 +60,10 @@ const credentialOf = ({ authorization }: RegisteredApi, open: (sealed: string) =
       const token = open(authorization.sealedToken);
       return { header: ['authorization', `Bearer ${token}`], secrets: [token] };
     }
-    case 'OAuth':
-      return { reason: 'auth_token', detail: 'OAuth is not available' };
+    case 'OAuth': {
+      const tokens = accessTokens.sourceOf(api, authorization, tls, open);
+      return 'reason' in tokens ? tokens : { tokens, secrets: [] };
+    }
   }
 };
 
@@ -79,6 +89,7 @@ export interface EndpointOptions {
   readonly keyRing: KeyRing;
   readonly allowHttp: boolean;
   readonly userAgent: string;
+  readonly accessTokens: AccessTokens;
 }
 
 /** The endpoint of a function, or why there is none. Never throws. */
@@ -90,7 +101,7 @@ export const prepareEndpoint = (cloudFunction: CloudFunction, api: RegisteredApi
   const aad = `${sameId(api.orgId)}:${sameId(api.id)}`;
   try {
     const open = (sealed: string): string => options.keyRing.open(sealed, aad);
-    const credential = credentialOf(api, open);
+    const credential = credentialOf(api, null, open, options.accessTokens);
     if ('reason' in credential) return credential;
     const own = api.headers.map((header) => [header.name, header.secret ? open(header.sealedValue) : header.value, header.secret] as const);
     const chosen = new Set(own.map(([name]) => name.toLowerCase()));
@@ -108,6 +119,8 @@ export const prepareEndpoint = (cloudFunction: CloudFunction, api: RegisteredApi
       origin: url.origin,
       path: withQuery(`${url.pathname}${url.search}`, credential.query),
       headers: headers.flatMap(([name, value]) => [name, value]),
+      tls: null,
+      tokens: credential.tokens ?? null,
       loggedHeaders: logged(headers),
       secrets: [...credential.secrets, ...own.filter(([, , secret]) => secret).map(([, value]) => value)].filter((value) => value !== ''),
     };

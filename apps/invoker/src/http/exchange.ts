@@ -30,10 +30,10 @@ export interface Exchange {
   readonly body: ReadBody;
 }
 
-/** An exchange that did not take place. */
+/** An exchange that did not take place; what stood in its way took from then until now. */
 export const notSent = (startedAtMs: number): Exchange => ({
   startedAtMs,
-  durationMs: 0,
+  durationMs: Date.now() - startedAtMs,
   sent: false,
   failure: null,
   status: null,
