@@ -290,7 +290,7 @@ describe('cloud functions', () => {
       body: { name: 'G', registeredApiId: api.id, endpointUrl: 'z', signing: { enabled: false, secret: null } },
       ifMatch: '"1", "2"',
     });
-    expect(removed.body.signing).toEqual({ enabled: false, secret: { isSet: false } });
+    expect(removed.body.signing).toEqual({ enabled: false, scheme: 'medchat', secret: { isSet: false }, previousExpiresAt: null });
   });
 
   it.each([

@@ -53,6 +53,28 @@ export class CloudFunctionsController {
     return written(await this.cloudFunctions.replace(orgId, id, request, precondition));
   }
 
+  @Post(':id/pause')
+  @HttpCode(200)
+  @RequireScope('cloud-functions:write')
+  async pause(@Param('orgId', ResourceId) orgId: string, @Param('id', ResourceId) id: string): Promise<Versioned> {
+    return written(await this.cloudFunctions.pauseTriggers(orgId, id, true));
+  }
+
+  @Post(':id/resume')
+  @HttpCode(200)
+  @RequireScope('cloud-functions:write')
+  async resume(@Param('orgId', ResourceId) orgId: string, @Param('id', ResourceId) id: string): Promise<Versioned> {
+    return written(await this.cloudFunctions.pauseTriggers(orgId, id, false));
+  }
+
+  /** Closes the function's breakers in every invoker. */
+  @Post(':id/circuit-reset')
+  @HttpCode(200)
+  @RequireScope('cloud-functions:write')
+  async resetCircuit(@Param('orgId', ResourceId) orgId: string, @Param('id', ResourceId) id: string): Promise<Versioned> {
+    return written(await this.cloudFunctions.resetCircuit(orgId, id));
+  }
+
   @Delete(':id')
   @HttpCode(204)
   @RequireScope('cloud-functions:write')

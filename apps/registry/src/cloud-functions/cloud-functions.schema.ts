@@ -1,5 +1,13 @@
 import { z } from 'zod';
-import { FUNCTION_TIMEOUT_MS, joinEndpointUrl, MAX_CONCURRENCY, RETURN_VALUE_CHARS_MAX, uuid } from '@cf/contract';
+import {
+  FUNCTION_TIMEOUT_MS,
+  type FunctionSigning,
+  functionSigning,
+  joinEndpointUrl,
+  MAX_CONCURRENCY,
+  RETURN_VALUE_CHARS_MAX,
+  uuid,
+} from '@cf/contract';
 import { pageQuery, queryFlag } from '@cf/service-kit';
 import { isSet, line, name, secretOf } from '../http/text.schema.js';
 import type { CloudFunctionEntity } from './cloud-function.entity.js';
@@ -33,8 +41,19 @@ const branchOptions = z
     });
   });
 
-/** `secret: null` removes the secret; left out it is kept. */
-const signing = z.strictObject({ enabled: z.boolean(), secret: secretOf(line(SIGNING_SECRET_CHARS_MAX).nullable()) });
+/** A week: whoever cannot change a receiver by then does not rotate. */
+const KEEP_PREVIOUS_MS_MAX = 7 * 24 * 3_600_000;
+
+/** `secret: null` removes the secret; left out it is kept. `previousExpiresAt` is only read, and taken so that an answer can be sent back. */
+const signing = z
+  .strictObject({
+    enabled: z.boolean(),
+    scheme: functionSigning.shape.scheme,
+    secret: secretOf(line(SIGNING_SECRET_CHARS_MAX).nullable()),
+    keepPreviousMs: z.int().min(0).max(KEEP_PREVIOUS_MS_MAX).optional(),
+    previousExpiresAt: z.unknown().optional(),
+  })
+  .transform(({ previousExpiresAt: _, ...given }) => given);
 
 export const writeCloudFunction = z.strictObject({
   name,
@@ -44,7 +63,7 @@ export const writeCloudFunction = z.strictObject({
   enabled: z.boolean().default(true),
   timeoutMs: z.int().min(FUNCTION_TIMEOUT_MS.min).max(FUNCTION_TIMEOUT_MS.max).default(FUNCTION_TIMEOUT_MS.default),
   maxConcurrency: z.int().min(MAX_CONCURRENCY.min).max(MAX_CONCURRENCY.max).default(MAX_CONCURRENCY.default),
-  signing: signing.default({ enabled: false }),
+  signing: signing.default({ enabled: false, scheme: 'medchat' }),
 });
 export type WriteCloudFunction = z.infer<typeof writeCloudFunction>;
 
@@ -56,9 +75,14 @@ export const listCloudFunctions = z.object({
 });
 export type ListCloudFunctions = z.infer<typeof listCloudFunctions>;
 
-export const answerCloudFunction = (row: CloudFunctionEntity): object => ({
-  ...cloudFunctionOf(row),
-  signing: { enabled: row.signing.enabled, secret: isSet(row.signing.sealedSecret) },
-  createdAt: row.createdAt.toISOString(),
-  updatedAt: row.updatedAt.toISOString(),
+export const answerCloudFunction = (row: CloudFunctionEntity): object => {
+  const { signing: stored, ...fields } = cloudFunctionOf(row);
+  return { ...fields, signing: answerSigning(stored), createdAt: row.createdAt.toISOString(), updatedAt: row.updatedAt.toISOString() };
+};
+
+const answerSigning = ({ enabled, scheme, sealedSecret, previous }: FunctionSigning): object => ({
+  enabled,
+  scheme,
+  secret: isSet(sealedSecret),
+  previousExpiresAt: previous !== null && Date.parse(previous.expiresAt) > Date.now() ? previous.expiresAt : null,
 });

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { joinEndpointUrl, sameId } from '@cf/contract';
+import { joinEndpointUrl } from '@cf/contract';
 import type { Database } from '@cf/persistence';
 import { notFound, PLATFORM, type PlatformConfig } from '@cf/service-kit';
 import type { EntityManager } from 'typeorm';
@@ -13,8 +13,9 @@ import type { Page } from '../http/newest-first.js';
 import { refuseInUse } from '../http/refuse-in-use.js';
 import { RegisteredApisRepository } from '../registered-apis/registered-apis.repository.js';
 import { TriggersRepository } from '../triggers/triggers.repository.js';
+import { sealOf } from '../sealing/seal.js';
 import type { CloudFunctionEntity } from './cloud-function.entity.js';
-import { cloudFunctionKind } from './cloud-function.kind.js';
+import { cloudFunctionKind, cloudFunctionOf } from './cloud-function.kind.js';
 import { CloudFunctionsRepository } from './cloud-functions.repository.js';
 import type { ListCloudFunctions, WriteCloudFunction } from './cloud-functions.schema.js';
 import { sealSigning } from './seal-signing.js';
@@ -57,6 +58,30 @@ export class CloudFunctionsService {
     });
   }
 
+  /** Idempotent: a function that waits already, or runs already, keeps its version. */
+  pauseTriggers(orgId: string, id: string, triggersPaused: boolean): Promise<Written<CloudFunctionEntity>> {
+    return this.change(orgId, id, (current) => (current.triggersPaused === triggersPaused ? null : { triggersPaused }));
+  }
+
+  resetCircuit(orgId: string, id: string): Promise<Written<CloudFunctionEntity>> {
+    return this.change(orgId, id, () => ({ circuitResetAt: new Date() }));
+  }
+
+  private change(
+    orgId: string,
+    id: string,
+    changeOf: (current: CloudFunctionEntity) => Partial<CloudFunctionEntity> | null,
+  ): Promise<Written<CloudFunctionEntity>> {
+    return this.changeLog.asTenant(orgId, async ({ manager, saved }) => {
+      const current = await this.cloudFunctions.lock(manager, orgId, id);
+      if (current === null) throw notFound();
+      const change = changeOf(current);
+      if (change === null) return current;
+      const row = { ...current, ...nextVersion(current), ...change };
+      return saved(cloudFunctionKind, await this.cloudFunctions.save(manager, row), current);
+    });
+  }
+
   delete(orgId: string, id: string, precondition: Precondition): Promise<Written<void>> {
     return this.changeLog.asTenant(orgId, async ({ manager, deleted }) => {
       const row = await this.cloudFunctions.lock(manager, orgId, id);
@@ -83,9 +108,8 @@ export class CloudFunctionsService {
       ]);
     const joined = joinEndpointUrl(api.baseUrl, request.endpointUrl);
     if (!joined.ok) throw invalidRequest([{ pointer: '/endpointUrl', code: joined.code, detail: joined.detail }]);
-    const sealed = sealSigning(requested, current?.signing ?? null, (plain) =>
-      this.platform.keyRing.seal(plain, `${sameId(orgId)}:${sameId(stamps.id)}`),
-    );
+    const seal = sealOf(this.platform.keyRing, orgId, stamps.id);
+    const sealed = sealSigning(requested, current === null ? null : cloudFunctionOf(current).signing, seal, stamps.updatedAt.getTime());
     if (!sealed.ok) throw invalidRequest(sealed.errors);
     const { triggersPaused = false, circuitResetAt = null } = current ?? {};
     return { ...stamps, orgId, ...fields, registeredApiId: api.id, signing: sealed.signing, triggersPaused, circuitResetAt };

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { sameId } from '@cf/contract';
 import type { Database } from '@cf/persistence';
 import { notFound, PLATFORM, type PlatformConfig, Problem } from '@cf/service-kit';
 import { ChangeLog, type Written } from '../change-log/change-log.js';
@@ -12,12 +11,13 @@ import { invalidRequest } from '../http/invalid-request.js';
 import type { Page } from '../http/newest-first.js';
 import { refuseInUse } from '../http/refuse-in-use.js';
 import { NAME_CHARS_MAX } from '../http/text.schema.js';
+import { sealOf } from '../sealing/seal.js';
 import { mapSecrets } from './map-secrets.js';
 import type { RegisteredApiEntity } from './registered-api.entity.js';
 import { registeredApiKind } from './registered-api.kind.js';
 import { RegisteredApisRepository } from './registered-apis.repository.js';
 import type { CopyRegisteredApi, ListRegisteredApis, WriteRegisteredApi } from './registered-apis.schema.js';
-import { type Seal, sealSecrets } from './seal-secrets.js';
+import { sealSecrets } from './seal-secrets.js';
 import { refuseBaseUrl, refuseTokenUrl } from './url-rules.js';
 
 @Injectable()
@@ -69,8 +69,8 @@ export class RegisteredApisService {
       const original = await this.registeredApis.find(manager, orgId, id);
       if (original === null) throw notFound();
       const stamps = firstVersion(randomUUID());
-      const { open } = this.sealOf(orgId, id);
-      const { seal } = this.sealOf(orgId, stamps.id);
+      const { open } = sealOf(this.platform.keyRing, orgId, id);
+      const { seal } = sealOf(this.platform.keyRing, orgId, stamps.id);
       const name = request?.name ?? `Copy of ${original.name}`.slice(0, NAME_CHARS_MAX).replace(/\p{Cs}$/u, '');
       const row = { ...original, ...stamps, ...mapSecrets(original, (sealed) => seal(open(sealed))), name, isReadOnly: false };
       return saved(registeredApiKind, await this.registeredApis.save(manager, row), null);
@@ -90,16 +90,10 @@ export class RegisteredApisService {
 
   private rowOf(orgId: string, stamps: Stamps, request: WriteRegisteredApi, current: RegisteredApiEntity | null): RegisteredApiEntity {
     this.refuseUrls(request);
-    const secrets = sealSecrets(request, current, this.sealOf(orgId, stamps.id));
+    const secrets = sealSecrets(request, current, sealOf(this.platform.keyRing, orgId, stamps.id));
     if (!secrets.ok) throw invalidRequest(secrets.errors);
     const { name, baseUrl, isReadOnly } = request;
     return { ...stamps, orgId, name, baseUrl, isReadOnly, ...secrets.sealed };
-  }
-
-  private sealOf(orgId: string, id: string): Seal {
-    const { keyRing } = this.platform;
-    const aad = `${sameId(orgId)}:${sameId(id)}`;
-    return { seal: (plain) => keyRing.seal(plain, aad), open: (sealed) => keyRing.open(sealed, aad) };
   }
 
   private refuseUrls({ baseUrl, authorization }: WriteRegisteredApi): void {

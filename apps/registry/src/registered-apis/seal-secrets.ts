@@ -1,17 +1,12 @@
 import { plainTls, type RegisteredApi, type RegisteredApiTls } from '@cf/contract';
 import type { ProblemError } from '@cf/service-kit';
+import type { Seal } from '../sealing/seal.js';
 import type { Secretive } from './map-secrets.js';
 import type { WriteRegisteredApi } from './registered-apis.schema.js';
 import { refusePair } from './tls-rules.js';
 import { sameOrigin } from './url-rules.js';
 
 type Stored = Pick<RegisteredApi, 'baseUrl'> & Secretive;
-
-/** Seals and opens the secrets of one resource. */
-export interface Seal {
-  seal(plain: string): string;
-  open(sealed: string): string;
-}
 
 export type SealedSecrets =
   | { readonly ok: true; readonly sealed: Secretive }
