@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import {
+  accessTokenText,
   type CloudFunction,
   flows,
   type InvocationRequest,
@@ -107,7 +108,7 @@ export class RunningExecutions {
   }
 
   async addToken(orgId: string, scopes: Scope[]): Promise<string> {
-    const token = randomUUID();
+    const token = accessTokenText(randomUUID().replaceAll('-', '').padEnd(40, '0'));
     const id = randomUUID();
     const hash = createHash('sha256').update(token).digest('hex');
     const resource = { id, orgId, name: 'Test', hash, scopes, expiresAt: null };

@@ -75,7 +75,7 @@ describe('what the registry itself does', () => {
       about('registered-api.deleted', crm, { name: 'B' }),
       about('organization.updated', operator, expect.objectContaining({ fields: ['cloudFunctionsEnabled'] })),
     ]);
-    expect(told.map(({ sequence }) => sequence)).toEqual(told.map((_, index) => (told[0]?.sequence ?? 0) + index));
+    expect(await verify(path)).toMatchObject({ valid: true });
     const { rows } = await sql.query('SELECT entry::text FROM registry.audit_log');
     expect(JSON.stringify(rows)).not.toContain(secret);
   });
@@ -111,6 +111,40 @@ describe('what other services tell', () => {
     await eventually(async () => expect((await entriesOf(path))[0]).toMatchObject({ id: last.id }));
     expect(await entriesOf(path, '&action=execution.revealed')).toMatchObject([{ ...event, orgId, id: event.id }]);
     expect(await entriesOf(otherPath, '&action=execution.revealed')).toEqual([]);
+  });
+
+  it('keeps one use of a token an hour, and the time of the last one at the token', async () => {
+    const { path, orgId } = await seedOrganization(world);
+    const { id, token, lastUsedAt } = (await call('POST', `${path}/access-tokens`, { body: { name: 'CRM', scopes: ['triggers:read'] } }))
+      .body;
+    expect(lastUsedAt).toBeNull();
+    const tokenPath = `${path}/access-tokens/${id as string}`;
+    const { etag } = await call('GET', tokenPath);
+    await call('GET', `${path}/triggers`, { token });
+    await eventually(async () => expect((await call('GET', tokenPath)).body.lastUsedAt).not.toBeNull());
+    const [use] = await entriesOf(path, '&action=access-token.used');
+    expect(use).toMatchObject({ actor: { id, name: 'CRM' }, subject: { type: 'access-token', id } });
+    const told = (minutes: number): AuditEvent => {
+      const { id: eventId, actor, action, outcome, subject, details } = use as Entry;
+      return {
+        id: eventId,
+        orgId,
+        actor,
+        action,
+        outcome,
+        subject,
+        details,
+        at: new Date(Date.parse(use!.at) + minutes * 60_000).toISOString(),
+      };
+    };
+    await publish(told(20));
+    await publish(told(10));
+    await publish(eventOf(orgId, { action: 'marker' }));
+    await eventually(async () => expect(await entriesOf(path, '&action=marker')).toHaveLength(1));
+    const after = await call('GET', tokenPath);
+    expect(after.body.lastUsedAt).toBe(told(20).at);
+    expect(after.etag).toBe(etag);
+    expect(await entriesOf(path, '&action=access-token.used')).toEqual([use]);
   });
 
   it('goes into the operators’ chain when it concerns no organization', async () => {

@@ -1,3 +1,4 @@
+export * from './access-token-text.js';
 export * from './audit-event.js';
 export * from './branch-rules.js';
 export * from './chat-event.js';

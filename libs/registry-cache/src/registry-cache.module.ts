@@ -1,13 +1,14 @@
 import { type DynamicModule, Injectable, Module } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
+import { AccessTrail } from './access-trail.js';
 import { OperatorGuard, TenantGuard } from './access.guard.js';
 import { CurrentPrincipalInterceptor } from './current-principal.js';
 import { RegistryCache } from './registry-cache.js';
 
 /** One cache per process, however many services share it. */
 @Module({
-  providers: [RegistryCache, TenantGuard, OperatorGuard, { provide: APP_INTERCEPTOR, useClass: CurrentPrincipalInterceptor }],
-  exports: [RegistryCache, TenantGuard, OperatorGuard],
+  providers: [RegistryCache, AccessTrail, TenantGuard, OperatorGuard, { provide: APP_INTERCEPTOR, useClass: CurrentPrincipalInterceptor }],
+  exports: [RegistryCache, AccessTrail, TenantGuard, OperatorGuard],
 })
 class SingleRegistryCacheModule {}
 

@@ -119,6 +119,11 @@ export class RegistryCache implements OnModuleInit, OnApplicationShutdown {
     return this.organizations.accessTokenByHash(hash);
   }
 
+  /** A token that was revoked since this process started, for telling whose it was; only the last ones are remembered. */
+  revokedTokenByHash(hash: string): AccessToken | undefined {
+    return this.organizations.revokedTokenByHash(hash);
+  }
+
   trigger(orgId: string, id: string): Trigger | undefined {
     return this.triggers.get(orgId, id);
   }

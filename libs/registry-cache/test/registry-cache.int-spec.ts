@@ -2,9 +2,18 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Controller, Get, Module, UseGuards } from '@nestjs/common';
-import { type RegistryChange, registryChanges, registryTriggers, type Scope, type TriggerChange } from '@cf/contract';
+import {
+  accessTokenText,
+  type AuditEvent,
+  auditEvents,
+  type RegistryChange,
+  registryChanges,
+  registryTriggers,
+  type Scope,
+  type TriggerChange,
+} from '@cf/contract';
 import { EmbeddedLog, MemoryStorage } from '@cf/messaging';
 import { createLogger, readPlatform, runApplication, type RunningApplication } from '@cf/service-kit';
 import { eventually } from '@cf/testing';
@@ -45,6 +54,9 @@ class EverythingController {
 @Module({ imports: [RegistryCacheModule.forRoot({ triggers: true })], controllers: [ThingsController, EverythingController] })
 class ThingsModule {}
 
+/** A token that carries a name, so that failures can be read. */
+const tokenText = (name: string): string => accessTokenText(name.padEnd(40, '0'));
+
 const OPERATOR_TOKEN = 'operator-token-of-this-test';
 
 describe('the registry cache', () => {
@@ -69,20 +81,21 @@ describe('the registry cache', () => {
   });
   const publishToken = async (orgId: string, token: string, scopes: Scope[], expiresAt: string | null = null): Promise<string> => {
     const id = randomUUID();
-    const hash = createHash('sha256').update(token).digest('hex');
+    const hash = createHash('sha256').update(tokenText(token)).digest('hex');
     await publish({ type: 'access-token', id, version: 1, deleted: false, resource: { id, orgId, name: 'T', hash, scopes, expiresAt } });
     return id;
   };
-  const get = async (path: string, token?: string) => {
-    const answer = await fetch(`${running.address}${path}`, token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } });
+  const getWith = async (path: string, text?: string) => {
+    const answer = await fetch(`${running.address}${path}`, text === undefined ? {} : { headers: { authorization: `Bearer ${text}` } });
     return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
   };
+  const get = (path: string, token?: string) => getWith(path, token === undefined || token === OPERATOR_TOKEN ? token : tokenText(token));
 
   beforeAll(async () => {
     log = new EmbeddedLog(storage);
     await log.start();
     await log.ensureTopics(
-      [registryChanges, registryTriggers].map(({ name }) => ({
+      [registryChanges, registryTriggers, auditEvents].map(({ name }) => ({
         name,
         partitions: 1,
         cleanup: 'compact',
@@ -182,6 +195,74 @@ describe('the registry cache', () => {
       expect((await get(path, 'fresh')).status).toBe(200);
       await publish({ type: 'access-token', id, version: 2, deleted: true, resource: null });
       await eventually(async () => expect((await get(path, 'fresh')).status).toBe(401));
+    });
+
+    const told = async (action: string): Promise<AuditEvent[]> => {
+      const events: AuditEvent[] = [];
+      const reader = log.read({
+        topic: auditEvents.name,
+        from: 'beginning',
+        onRecords: (_partition, records) => events.push(...records.map(({ value }) => auditEvents.schema.parse(JSON.parse(String(value))))),
+      });
+      await reader.reached(await log.endOffsets(auditEvents.name), 5_000);
+      await reader.close();
+      return events.filter((event) => event.action === action);
+    };
+
+    it('tells a token that was mistyped or cut from its text alone', async () => {
+      const caughtUp = jest.spyOn(cache, 'caughtUp');
+      const mine = tokenText('mine');
+      for (const text of [`${mine.slice(0, -1)}-`, mine.slice(0, -1), mine.replace('mine', 'wine'), 'cf_-'])
+        expect(await getWith(path, text)).toMatchObject({ status: 401, body: { code: 'malformed_token' } });
+      expect(await getWith(path, 'no-token')).toMatchObject({ status: 401, body: { code: 'unauthorized' } });
+      expect(caughtUp).not.toHaveBeenCalled();
+      caughtUp.mockRestore();
+    });
+
+    it('a token expires to the millisecond', async () => {
+      const expiresAt = '2099-01-01T00:00:00.000Z';
+      await publishToken(orgId, 'soon', ['triggers:read'], expiresAt);
+      const now = jest.spyOn(Date, 'now');
+      now.mockReturnValue(Date.parse(expiresAt) - 1);
+      expect((await get(path, 'soon')).status).toBe(200);
+      now.mockReturnValue(Date.parse(expiresAt));
+      expect(await get(path, 'soon')).toMatchObject({ status: 401, body: { code: 'token_expired' } });
+      now.mockRestore();
+      expect((await get(path, 'soon')).status).toBe(200);
+    });
+
+    it('tells once a minute that a token is used, and names it', async () => {
+      const id = await publishToken(orgId, 'used', ['triggers:read']);
+      for (let times = 0; times < 5; times++) expect((await get(path, 'used')).status).toBe(200);
+      const uses = async () => (await told('access-token.used')).filter(({ subject }) => subject.id === id);
+      await eventually(async () => expect(await uses()).toHaveLength(1));
+      expect(await uses()).toMatchObject([{ orgId, actor: { type: 'access-token', id, name: 'T' }, outcome: 'done' }]);
+    });
+
+    it('tells who was refused what, once a minute, to the caller’s own organization', async () => {
+      const ids = {
+        weak2: await publishToken(orgId, 'weak2', ['triggers:write']),
+        theirs2: await publishToken(otherOrgId, 'theirs2', ['triggers:read']),
+        expired2: await publishToken(orgId, 'expired2', ['triggers:read'], '2020-01-01T00:00:00.000Z'),
+        revoked2: await publishToken(orgId, 'revoked2', ['triggers:read']),
+      };
+      await publish({ type: 'access-token', id: ids.revoked2, version: 2, deleted: true, resource: null });
+      for (const token of [...Object.keys(ids), ...Object.keys(ids), 'stranger']) await get(path, token);
+      await get('/v1/everything', 'weak2');
+      const refused = async (id: string | null) => (await told('access.refused')).filter(({ actor }) => actor.id === id);
+      await eventually(async () => expect(await refused(ids.weak2)).toHaveLength(2));
+      const route = 'GET /v1/orgs/:orgId/things';
+      const expected = (org: string | null, details: object, id = route) =>
+        expect.objectContaining({ orgId: org, outcome: 'refused', subject: { type: 'route', id }, details });
+      expect(await refused(ids.weak2)).toEqual([
+        expected(orgId, { code: 'missing_scope', scope: 'triggers:read' }),
+        expected(orgId, { code: 'operators_only' }, 'GET /v1/everything'),
+      ]);
+      expect(await refused(ids.theirs2)).toEqual([expected(otherOrgId, { code: 'not_found', orgId })]);
+      expect(await refused(ids.expired2)).toEqual([expected(orgId, { code: 'token_expired' })]);
+      expect(await refused(ids.revoked2)).toEqual([expected(orgId, { code: 'token_revoked' })]);
+      const hash = createHash('sha256').update(tokenText('stranger')).digest('hex');
+      expect(await refused(null)).toContainEqual(expected(null, { code: 'unauthorized', fingerprint: hash.slice(0, 12) }));
     });
   });
 });

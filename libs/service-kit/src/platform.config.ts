@@ -10,6 +10,9 @@ import { flag, InvalidSettingsError, readConfig, whole } from './read-config.js'
 
 export const PLATFORM = Symbol('PLATFORM');
 
+/** Of operators' tokens that were made here. */
+export const OPERATOR_TOKEN_PREFIX = 'cfop_';
+
 const cidr = (text: string): boolean => {
   try {
     ipaddr.parseCIDR(text);
@@ -199,7 +202,7 @@ export const readPlatform = (
             topicPrefix: env.KAFKA_TOPIC_PREFIX,
             sessionTimeoutMs: env.KAFKA_SESSION_TIMEOUT_MS,
           },
-    operatorToken: env.OPERATOR_TOKEN ?? made('operator-token', () => `cfop_${randomBytes(24).toString('base64url')}`),
+    operatorToken: env.OPERATOR_TOKEN ?? made('operator-token', () => `${OPERATOR_TOKEN_PREFIX}${randomBytes(24).toString('base64url')}`),
     get keyRing() {
       return keyRing();
     },

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import type { Type } from '@nestjs/common';
 import {
+  accessTokenText,
   flows,
   registryChanges,
   registryTriggers,
@@ -151,7 +152,7 @@ export class TestService {
   }
 
   async addToken(orgId: string, scopes: Scope[]): Promise<string> {
-    const token = randomUUID();
+    const token = accessTokenText(randomUUID().replaceAll('-', '').padEnd(40, '0'));
     const hash = createHash('sha256').update(token).digest('hex');
     const resource = { id: randomUUID(), orgId, name: 'Test', hash, scopes, expiresAt: null };
     await this.publish(registryChanges, { type: 'access-token', id: resource.id, version: ++this.versions, deleted: false, resource });
