@@ -22,15 +22,16 @@ export class Candidate {
   }
 
   static run(script: string, env: Record<string, string>, args: string[] = []): Candidate {
+    const flags = ['--disable-warning=TimeoutNegativeWarning', '--disable-warning=ExperimentalWarning'];
+    return Candidate.runProgram(process.execPath, [...flags, join(root, script), ...args], env);
+  }
+
+  static runProgram(program: string, args: readonly string[], env: Record<string, string>): Candidate {
     return new Candidate(
-      spawn(
-        process.execPath,
-        ['--disable-warning=TimeoutNegativeWarning', '--disable-warning=ExperimentalWarning', join(root, script), ...args],
-        {
-          env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env },
-          stdio: ['ignore', 'pipe', 'inherit'],
-        },
-      ),
+      spawn(program, args, {
+        env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env },
+        stdio: ['ignore', 'pipe', 'inherit'],
+      }),
     );
   }
 

@@ -1,6 +1,7 @@
 /**
- * The customer of every candidate: answers each POST at once with a branch, counts calls and keeps nothing. It speaks just enough
- * HTTP/1.1 for the clients measured here, so that it costs a fraction of what they do.
+ * The customer of every candidate: answers a POST with a branch, counts calls and keeps nothing. It speaks just enough HTTP/1.1 for the
+ * clients measured here, so that it costs a fraction of what they do. `/ok` answers at once, `/delay/50` after 50 ms, `/bimodal` after 5 ms
+ * or, one in twenty, 1 s; `/hang` never answers and is not counted.
  * `GET /stats` answers {calls, firstAt, lastAt}, `POST /reset` forgets.
  */
 import { createServer } from 'node:net';
@@ -9,6 +10,12 @@ const answer = Buffer.from('HTTP/1.1 200 OK\r\ncontent-type: application/json\r\
 let calls = 0;
 let firstAt = 0;
 let lastAt = 0;
+
+const delayOf = (head: string): number => {
+  if (head.startsWith('post /delay/')) return Number(/\d+/.exec(head)?.[0] ?? 0);
+  if (head.startsWith('post /bimodal')) return calls % 20 === 0 ? 1_000 : 5;
+  return 0;
+};
 
 const json = (body: object): string => {
   const text = JSON.stringify(body);
@@ -33,9 +40,12 @@ createServer((socket) => {
         calls = 0;
         socket.write(json({}));
       } else {
+        if (head.startsWith('post /hang')) continue;
         lastAt = performance.now();
         if (calls++ === 0) firstAt = lastAt;
-        socket.write(answer);
+        const delayMs = delayOf(head);
+        if (delayMs === 0) socket.write(answer);
+        else setTimeout(() => socket.write(answer), delayMs);
       }
     }
   });

@@ -4,7 +4,8 @@ import type { MessageLog } from '@cf/messaging';
 
 export interface BenchCustomer {
   readonly orgId: string;
-  readonly cloudFunctionId: string;
+  /** One for each endpoint URL, in its order. */
+  readonly cloudFunctionIds: readonly string[];
 }
 
 /** Settings of a service process under measurement. */
@@ -22,9 +23,10 @@ export const serviceEnv = (
   LOG_LEVEL: 'error',
 });
 
-/** One organization with one function at the endpoint, told to services the way the registry does. */
-export const writeRegistry = async (log: MessageLog, target: string): Promise<BenchCustomer> => {
-  const [orgId, registeredApiId, cloudFunctionId] = [randomUUID(), randomUUID(), randomUUID()];
+/** One organization with these functions at the endpoint, told to services the way the registry does. */
+export const writeRegistry = async (log: MessageLog, target: string, endpointUrls: readonly string[] = ['ok']): Promise<BenchCustomer> => {
+  const [orgId, registeredApiId] = [randomUUID(), randomUUID()];
+  const cloudFunctionIds = endpointUrls.map(() => randomUUID());
   const changes: RegistryChange[] = [
     {
       type: 'organization',
@@ -49,26 +51,28 @@ export const writeRegistry = async (log: MessageLog, target: string): Promise<Be
         tls: plainTls,
       },
     },
-    {
-      type: 'cloud-function',
-      id: cloudFunctionId,
-      version: 1,
-      deleted: false,
-      resource: {
-        id: cloudFunctionId,
-        orgId,
-        name: 'Answer',
-        registeredApiId,
-        endpointUrl: 'ok',
-        branchOptions: ['yes'],
-        enabled: true,
-        timeoutMs: 10_000,
-        maxConcurrency: 1_000,
-        signing: unsigned,
-        triggersPaused: false,
-        circuitResetAt: null,
-      },
-    },
+    ...cloudFunctionIds.map(
+      (id, index): RegistryChange => ({
+        type: 'cloud-function',
+        id,
+        version: 1,
+        deleted: false,
+        resource: {
+          id,
+          orgId,
+          name: 'Answer',
+          registeredApiId,
+          endpointUrl: endpointUrls[index] ?? '',
+          branchOptions: ['yes'],
+          enabled: true,
+          timeoutMs: 10_000,
+          maxConcurrency: 1_000,
+          signing: unsigned,
+          triggersPaused: false,
+          circuitResetAt: null,
+        },
+      }),
+    ),
   ];
   await log.ensureTopics([
     { name: registryChanges.name, partitions: 1, cleanup: 'compact', retentionMs: null, messageBytesMax: registryChanges.messageBytesMax },
@@ -76,5 +80,5 @@ export const writeRegistry = async (log: MessageLog, target: string): Promise<Be
   const publisher = log.createPublisher('registry', 'trigger');
   for (const change of changes) await publisher.publish({ topic: registryChanges.name, key: change.id, value: JSON.stringify(change) });
   await publisher.close();
-  return { orgId, cloudFunctionId };
+  return { orgId, cloudFunctionIds };
 };

@@ -118,7 +118,7 @@ const measureProduct = async (options: RoundTripOptions): Promise<Latency> => {
   try {
     await Promise.all(services.map(({ ready }) => ready));
     await pause(2_000);
-    const request = { ...stepRequests.example, orgId: customer.orgId, cloudFunctionId: customer.cloudFunctionId };
+    const request = { ...stepRequests.example, orgId: customer.orgId, cloudFunctionId: customer.cloudFunctionIds[0] ?? '' };
     return await drive(
       log,
       stepResults.name,

@@ -1,4 +1,8 @@
-/** `npm run bench [-- throughput|steps|start …]`: figures of one run side by side, as ratios; written to .bench/results.json. */
+/**
+ * `npm run bench [-- PART …]`: figures of one run side by side, as ratios; written to .bench/results.json.
+ * Parts: `start`, `steps`, `throughput` (all workloads) or a workload's name: `zero`, `50ms`, `bimodal`, `hang`, `hot`. BENCH_ROUNDS (3), and
+ * BENCH_PEERS (all) to compare with some only.
+ */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -7,11 +11,13 @@ import { startKafkaBroker } from '../tools/kafka-broker.ts';
 import { Candidate, root } from './candidate.ts';
 import { measureRoundTrip } from './round-trip.ts';
 import { measureSecondStart } from './second-start.ts';
-import { measureThroughput } from './throughput.ts';
+import { measureThroughput, type Peer } from './throughput.ts';
+import { workloads } from './workloads.ts';
 
 const chosen = process.argv.slice(2);
 const wants = (part: string): boolean => chosen.length === 0 || chosen.includes(part);
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 3);
+const peers = (process.env['BENCH_PEERS'] ?? 'invoker,jvm-key,jvm-unordered,eachBatch,nest').split(',') as Peer[];
 
 const results: Record<string, unknown> = {
   at: new Date().toISOString(),
@@ -23,7 +29,8 @@ if (wants('start')) {
   results['start'] = await measureSecondStart(rounds);
 }
 
-if (wants('throughput') || wants('steps')) {
+const chosenWorkloads = workloads.filter(({ name }) => wants('throughput') || wants(name));
+if (chosenWorkloads.length > 0 || wants('steps')) {
   const dataDir = mkdtempSync(join(tmpdir(), 'cf-bench-'));
   const [broker, postgres] = await Promise.all([startKafkaBroker(), startEmbeddedPostgres({ dataDir })]);
   const endpoint = Candidate.run('bench/endpoint.ts', {});
@@ -34,9 +41,9 @@ if (wants('throughput') || wants('steps')) {
       process.stdout.write('Round trip of a step at 200/s\n');
       results['steps'] = await measureRoundTrip({ ...where, perSecond: 200, seconds: 20 });
     }
-    if (wants('throughput')) {
-      process.stdout.write('Calls a second of the invoker beside its peers\n');
-      results['throughput'] = await measureThroughput({ ...where, rounds });
+    for (const workload of chosenWorkloads) {
+      process.stdout.write(`Calls a second of the invoker beside its peers, ${workload.name}\n`);
+      results[workload.name] = await measureThroughput(workload, { ...where, rounds, peers });
     }
   } finally {
     await endpoint.stop('SIGKILL');

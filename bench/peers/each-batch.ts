@@ -16,9 +16,9 @@ const call = async (message: KafkaMessage): Promise<{ key: Buffer | null; value:
   else running++;
   try {
     const startedAt = performance.now();
-    const request = JSON.parse(String(message.value)) as { invocationId: string; body: string };
+    const request = JSON.parse(String(message.value)) as { invocationId: string; path: string; body: string };
     const { statusCode, body } = await pool.request({
-      path: '/ok',
+      path: request.path,
       method: 'POST',
       headers: { 'content-type': 'application/json', 'x-cloud-function-invocation-id': request.invocationId },
       body: request.body,

@@ -20,7 +20,7 @@ await client.connect();
 class Handler {
   async handle(request) {
     const startedAt = performance.now();
-    const { status, data } = await http.post('/ok', request.body, {
+    const { status, data } = await http.post(request.path, request.body, {
       headers: { 'content-type': 'application/json', 'x-cloud-function-invocation-id': request.invocationId },
     });
     await firstValueFrom(

@@ -1,0 +1,21 @@
+/** What the endpoint does, and how calls are spread over chats and functions. */
+export interface Workload {
+  readonly name: 'zero' | '50ms' | 'bimodal' | 'hang' | 'hot';
+  readonly functions: number;
+  /** Where function number n is called. */
+  readonly pathOf: (index: number) => string;
+  /** Share of calls that belong to one chat. */
+  readonly hotShare: number;
+  /** Calls a second that the endpoint allows 256 callers at most; null: as fast as it can. */
+  readonly ceiling: number | null;
+}
+
+const CONCURRENCY = 256;
+
+export const workloads: readonly Workload[] = [
+  { name: 'zero', functions: 1, pathOf: () => '/ok', hotShare: 0, ceiling: null },
+  { name: '50ms', functions: 1, pathOf: () => '/delay/50', hotShare: 0, ceiling: CONCURRENCY / 0.05 },
+  { name: 'bimodal', functions: 1, pathOf: () => '/bimodal', hotShare: 0, ceiling: CONCURRENCY / (0.95 * 0.005 + 0.05 * 1) },
+  { name: 'hang', functions: 20, pathOf: (index) => (index === 0 ? '/hang' : '/ok'), hotShare: 0, ceiling: null },
+  { name: 'hot', functions: 1, pathOf: () => '/ok', hotShare: 0.5, ceiling: null },
+];
