@@ -1,5 +1,6 @@
 import {
   type Attempt,
+  type CircuitState,
   type InvocationRequest,
   type InvocationResult,
   type Lane,
@@ -19,24 +20,24 @@ import type { EndpointOptions } from './http/endpoint.js';
 import { type Exchange, notSent } from './http/exchange.js';
 import { interpretExchange, isBreakerFailure } from './interpret-exchange.js';
 import type { InvokerMetrics } from './invoker-metrics.js';
-import type { CircuitBreakers } from './limits/circuit-breakers.js';
-import type { FunctionConcurrency } from './limits/function-concurrency.js';
+import type { CircuitBreakers, Held } from './limits/circuit-breakers.js';
+import { functionKey } from './limits/function-concurrency.js';
+import { learnFromCall, type LearningLimits } from './limits/learn-from-call.js';
 import type { StepSlots } from './limits/step-slots.js';
 import type { AccessToken } from './oauth/token-source.js';
 import { type Callee, type CalleeRefusal, prepareCallee } from './prepare-callee.js';
 import { recordAttempt } from './record-attempt.js';
+import { WORKER_NAME } from './worker-name.js';
 
-/** Spreads what waits for one circuit over its next seconds. */
-const PROBE_JITTER_MS = 10_000;
+/** Spreads what waits for one function over its next seconds. */
+const HELD_JITTER_MS = 10_000;
 /** `executions` keeps what is paused; this only bounds how often it comes back while one of us has not heard of the pause or its end. */
 const PAUSE_MS = 1_000;
 
-export interface InvokerParts {
-  readonly lane: Lane;
+export interface InvokerParts extends LearningLimits {
   readonly cache: RegistryCache;
   readonly http: CustomerHttp;
   readonly breakers: CircuitBreakers;
-  readonly concurrency: FunctionConcurrency;
   readonly slots: StepSlots;
   readonly endpointOptions: EndpointOptions;
   readonly metrics: InvokerMetrics;
@@ -46,12 +47,23 @@ export interface InvokerParts {
 interface Sending {
   readonly outcome: CallOutcome;
   readonly attempts: Attempt[];
+  /** The state of the function's circuit, null while it stays closed. */
+  readonly circuit: CircuitState | null;
 }
 
 const failure = (reason: Extract<CallOutcome, { kind: 'failed' }>['reason'], detail: string): Sending => ({
   outcome: { kind: 'failed', reason, detail, httpStatus: null, retryAfterMs: null },
   attempts: [],
+  circuit: null,
 });
+
+const held = (reason: 'circuit_open' | 'rate_limited', untilMs: number, detail: string, circuit: CircuitState | null): Sending => ({
+  outcome: { kind: 'held', reason, detail, untilMs: untilMs + Math.random() * HELD_JITTER_MS },
+  attempts: [],
+  circuit,
+});
+const heldByCircuit = ({ untilMs, state }: Held): Sending =>
+  held('circuit_open', untilMs, 'the endpoint failed too often and is left alone for a moment', state);
 
 const tooLate = (): Sending => failure('deadline_exceeded', 'came too late to be called');
 const noSlot = (): Sending => failure('rate_limited', 'all concurrent calls of the function were in use until the deadline');
@@ -97,7 +109,8 @@ export class Invoker {
     const decision = decideNext(request, sending.outcome, nowMs, Math.random);
     this.parts.metrics.ended(this.parts.lane, decision);
     if (this.parts.logger.isLevelEnabled('debug')) this.tell(request, decision, sending, came);
-    return { request, ...decision, attempts: sending.attempts, completedAt: writeTime(nowMs), circuit: null };
+    const circuit = sending.circuit === null ? null : { state: sending.circuit, worker: WORKER_NAME };
+    return { request, ...decision, attempts: sending.attempts, completedAt: writeTime(nowMs), circuit };
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -109,17 +122,21 @@ export class Invoker {
     const lastMs = lastMomentMs(request);
     if (lastMs !== null && Date.now() >= lastMs) return atMs < lastMs ? noSlot() : tooLate();
     const admission = await this.admit(request);
-    if (admission.admitted === 'later') return { outcome: { kind: 'paused', untilMs: Date.now() + PAUSE_MS }, attempts: [] };
+    if (admission.admitted === 'later') return { outcome: { kind: 'paused', untilMs: Date.now() + PAUSE_MS }, attempts: [], circuit: null };
     if (!admission.admitted) return failure(admission.reason, admission.detail);
     const callee = this.calleeOf(admission.cloudFunction, admission.api);
     if ('reason' in callee) return this.refusedBy(callee, request);
 
-    const key = `${sameId(request.orgId)}/${sameId(request.cloudFunctionId)}`;
-    const heldUntilMs = this.parts.breakers.heldUntilMs(key);
-    if (heldUntilMs !== null) return this.held(heldUntilMs);
+    const key = functionKey(request.orgId, request.cloudFunctionId);
+    const circuit = this.parts.breakers.heldNow(key);
+    if (circuit !== null) return heldByCircuit(circuit);
+    if (request.kind === 'trigger' && !request.test) {
+      const pauseEndMs = this.parts.pauses.endOf(key, Date.now());
+      if (pauseEndMs !== null) return held('rate_limited', pauseEndMs, 'the endpoint asked to be left alone for a while', null);
+    }
     if (lastMs === null) return this.guarded(request, key, admission.cloudFunction, callee, lastMs, traceparent);
 
-    const cap = (): number => this.parts.concurrency.capOf(request.orgId, request.cloudFunctionId);
+    const cap = (): number => this.parts.concurrency.limitOf(request.orgId, request.cloudFunctionId);
     const slot = this.parts.slots.take(key, cap, lastMs);
     if (slot !== true && !(await slot)) return noSlot();
     try {
@@ -165,12 +182,6 @@ export class Invoker {
     return refusal.reason === 'auth_token' ? withoutToken(request, refusal, [], Date.now()) : failure(refusal.reason, refusal.detail);
   }
 
-  private held(untilMs: number): Sending {
-    const jitteredMs = untilMs + Math.random() * PROBE_JITTER_MS;
-    const detail = 'the endpoint failed too often and is left alone for a moment';
-    return { outcome: { kind: 'held', reason: 'circuit_open', detail, untilMs: jitteredMs }, attempts: [] };
-  }
-
   private async guarded(
     request: InvocationRequest,
     key: string,
@@ -179,24 +190,28 @@ export class Invoker {
     lastMs: number | null,
     traceparent: string,
   ): Promise<Sending> {
-    const { timeoutMs } = cloudFunction;
     const startedAtMs = Date.now();
-    const endsAtMs = Math.min(startedAtMs + timeoutMs, lastMs ?? Number.POSITIVE_INFINITY);
+    const endsAtMs = Math.min(startedAtMs + cloudFunction.timeoutMs, lastMs ?? Number.POSITIVE_INFINITY);
     if (endsAtMs - startedAtMs < 1) return tooLate();
     // Before the breaker: a token server that fails says nothing about the endpoint.
     const { tokens } = callee.endpoint;
     const answer = tokens === null ? null : await tokens.get(endsAtMs);
     if (answer?.ok === false) return withoutToken(request, answer, [], startedAtMs);
-    const permit = this.parts.breakers.admit(key);
-    if ('untilMs' in permit) return this.held(permit.untilMs);
-    let failed = true;
+    const permit = this.parts.breakers.admit(key, cloudFunction.circuitResetAt);
+    if ('untilMs' in permit) return heldByCircuit(permit);
+    const calledAtMs = tokens === null ? startedAtMs : Date.now();
+    let sending: Omit<Sending, 'circuit'>;
     try {
-      const sending = await this.exchange(request, callee, answer?.token ?? null, endsAtMs, traceparent);
-      failed = isBreakerFailure(sending.outcome);
-      return sending;
-    } finally {
-      permit.end(failed);
+      sending = await this.exchange(request, callee, answer?.token ?? null, endsAtMs, traceparent);
+    } catch (error) {
+      await permit.end(true);
+      throw error;
     }
+    const { outcome } = sending;
+    const failed = isBreakerFailure(outcome);
+    const call = { startedAtMs: calledAtMs, endedAtMs: Date.now(), budgetMs: endsAtMs - calledAtMs };
+    learnFromCall(this.parts, { cloudFunction, outcome, failed, ...call });
+    return { ...sending, circuit: await permit.end(failed) };
   }
 
   /** One exchange; a second one only after a connection that carried nothing or a token that was refused, inside the same time. */
@@ -206,7 +221,7 @@ export class Invoker {
     first: AccessToken | null,
     endsAtMs: number,
     traceparent: string,
-  ): Promise<Sending> {
+  ): Promise<Omit<Sending, 'circuit'>> {
     const attempts: Attempt[] = [];
     let token = first;
     let resent = false;

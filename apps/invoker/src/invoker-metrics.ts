@@ -1,23 +1,32 @@
 import { Injectable } from '@nestjs/common';
-import type { Lane } from '@cf/contract';
+import type { CircuitState, Lane } from '@cf/contract';
 import { Metrics } from '@cf/service-kit';
 import type { CallOutcome, Decision } from './decide-next.js';
 import type { CustomerHttp } from './http/customer-http.js';
+import { AskedPauses } from './limits/asked-pauses.js';
 import type { CircuitBreakers } from './limits/circuit-breakers.js';
+import type { FunctionConcurrency } from './limits/function-concurrency.js';
 
 const CALL_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30];
+
+interface LaneParts {
+  readonly http: CustomerHttp;
+  readonly breakers: CircuitBreakers;
+  readonly concurrency: FunctionConcurrency;
+}
 
 /** Nothing here is labelled by organization or function: their number has no bound. */
 @Injectable()
 export class InvokerMetrics {
-  private readonly lanes: { lane: Lane; http: CustomerHttp; breakers: CircuitBreakers }[] = [];
+  private readonly lanes: ({ lane: Lane } & LaneParts)[] = [];
   private readonly invocations;
   private readonly calls;
   private readonly durations;
   private readonly inFlight;
   private readonly repetitions;
+  private readonly circuitChanges;
 
-  constructor(metrics: Metrics) {
+  constructor(metrics: Metrics, pauses: AskedPauses) {
     this.invocations = metrics.counter('cf_invocations_total', 'Sendings of invocation requests by how they ended', [
       'lane',
       'disposition',
@@ -44,13 +53,32 @@ export class InvokerMetrics {
         }
       },
     );
+    this.circuitChanges = metrics.counter('cf_circuit_changes_total', 'Circuits of functions that changed, by their new state', [
+      'lane',
+      'to',
+    ]);
+    metrics.gauge(
+      'cf_slowed_functions',
+      'Functions that may run fewer calls at once for now, since theirs timed out',
+      ['lane'],
+      (gauge) => {
+        for (const { lane, concurrency } of this.lanes) gauge.set({ lane }, concurrency.slowed);
+      },
+    );
+    metrics.gauge('cf_paused_functions', 'Functions whose triggers wait because their endpoint sent Retry-After', [], (gauge) => {
+      gauge.set(pauses.count(Date.now()));
+    });
     metrics.gauge('cf_http_pools', 'Connection pools, one for each organization and origin called lately', ['lane'], (gauge) => {
       for (const { lane, http } of this.lanes) gauge.set({ lane }, http.poolCount);
     });
   }
 
-  observe(lane: Lane, http: CustomerHttp, breakers: CircuitBreakers): void {
-    this.lanes.push({ lane, http, breakers });
+  observe(lane: Lane, parts: LaneParts): void {
+    this.lanes.push({ lane, ...parts });
+  }
+
+  circuitChanged(lane: Lane, to: CircuitState): void {
+    this.circuitChanges.inc({ lane, to });
   }
 
   started(lane: Lane): void {

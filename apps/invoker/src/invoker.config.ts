@@ -32,11 +32,17 @@ export const invokerSchema = z.object({
    */
   INVOKER_DUPLICATE_WINDOW_MS: whole(0, 24 * 60 * 60_000).default(DUPLICATE_WINDOW.ms),
   INVOKER_DUPLICATE_WINDOW_RECORDS: whole(1, 10_000_000).default(DUPLICATE_WINDOW.records),
+  /**
+   * Calls that probe a function whose circuit is half-open, and successes that close it. One may be luck; more keep a function that is
+   * called rarely half-open for longer.
+   */
+  INVOKER_CIRCUIT_PROBES: whole(1, 100).default(3),
 });
 
 export interface InvokerConfig {
   readonly lanes: readonly Lane[];
   readonly callsMax: Readonly<Record<Lane, number>>;
+  readonly circuitProbes: number;
   readonly duplicateWindow: { readonly ms: number; readonly records: number };
 }
 
@@ -46,6 +52,7 @@ export const readInvokerConfig = (variables: Readonly<Record<string, string | un
   return {
     lanes: env.INVOKER_LANES,
     callsMax: { step: env.INVOKER_STEP_CALLS_MAX, trigger: env.INVOKER_TRIGGER_CALLS_MAX },
+    circuitProbes: env.INVOKER_CIRCUIT_PROBES,
     duplicateWindow: { ms: env.INVOKER_DUPLICATE_WINDOW_MS, records: env.INVOKER_DUPLICATE_WINDOW_RECORDS },
   };
 };

@@ -5,6 +5,8 @@ import { StepInvocationRequestsConsumer, TriggerInvocationRequestsConsumer } fro
 import { InvokerMetrics } from './invoker-metrics.js';
 import { INVOKER_CONFIG, type InvokerConfig, readInvokerConfig } from './invoker.config.js';
 import { laneProviders } from './lane.providers.js';
+import { AskedPauses } from './limits/asked-pauses.js';
+import { TriggerVerdicts } from './limits/trigger-verdicts.js';
 import { accessTokensProvider } from './oauth/access-tokens.provider.js';
 import { AccessTokens } from './oauth/access-tokens.js';
 import { RecentSteps } from './once/recent-steps.js';
@@ -14,8 +16,14 @@ import { TriggerLaneGroup } from './trigger-lane.group.js';
 
 @Module({
   imports: [RegistryCacheModule.forRoot({ triggers: false })],
-  providers: [{ provide: INVOKER_CONFIG, useFactory: () => readInvokerConfig() }, InvokerMetrics, accessTokensProvider],
-  exports: [RegistryCacheModule.forRoot({ triggers: false }), INVOKER_CONFIG, InvokerMetrics, AccessTokens],
+  providers: [
+    { provide: INVOKER_CONFIG, useFactory: () => readInvokerConfig() },
+    AskedPauses,
+    TriggerVerdicts,
+    InvokerMetrics,
+    accessTokensProvider,
+  ],
+  exports: [RegistryCacheModule.forRoot({ triggers: false }), INVOKER_CONFIG, AskedPauses, TriggerVerdicts, InvokerMetrics, AccessTokens],
 })
 class InvokerPartsModule {}
 

@@ -10,10 +10,12 @@ import { InvocationResultsPublisher } from './invocation-results.publisher.js';
 import { Invoker } from './invoke.js';
 import { InvokerMetrics } from './invoker-metrics.js';
 import { INVOKER_CONFIG, type InvokerConfig } from './invoker.config.js';
+import { AskedPauses } from './limits/asked-pauses.js';
 import { CircuitBreakers } from './limits/circuit-breakers.js';
-import { FunctionConcurrency } from './limits/function-concurrency.js';
+import { FunctionConcurrency, functionKey } from './limits/function-concurrency.js';
 import { OwnedPartitions } from './limits/owned-partitions.js';
 import { StepSlots } from './limits/step-slots.js';
+import { TriggerVerdicts } from './limits/trigger-verdicts.js';
 import { AccessTokens } from './oauth/access-tokens.js';
 import { USER_AGENT } from './user-agent.js';
 
@@ -22,6 +24,27 @@ const POOLS_MAX = 4_000;
 /** Functions whose circuit is remembered (9 KB each); of more than this, those called least lately count from zero. */
 const CIRCUITS_MAX = 4_000;
 
+/** Within this time of half-open the deferred work of a function that has triggers comes, spread as it is. */
+const STEPS_WAIT_MS = 2_000;
+
+const createBreakers = (
+  lane: Lane,
+  config: InvokerConfig,
+  cache: RegistryCache,
+  verdicts: TriggerVerdicts,
+  metrics: InvokerMetrics,
+): CircuitBreakers => {
+  const stepsWaitMs = lane === 'step' && config.lanes.includes('trigger') ? STEPS_WAIT_MS : 0;
+  const rules = { circuitsMax: CIRCUITS_MAX, probes: config.circuitProbes, stepsWaitMs };
+  const breakers = new CircuitBreakers(rules, (to) => metrics.circuitChanged(lane, to));
+  if (lane === 'step') verdicts.listen((key, failed) => breakers.heard(key, failed));
+  cache.onChange((change) => {
+    if (change.type !== 'cloud-function' || change.deleted) return;
+    breakers.reset(functionKey(change.resource.orgId, change.id), change.resource.circuitResetAt);
+  });
+  return breakers;
+};
+
 const createInvoker = (
   lane: Lane,
   config: InvokerConfig,
@@ -29,6 +52,8 @@ const createInvoker = (
   logger: Logger,
   cache: RegistryCache,
   concurrency: FunctionConcurrency,
+  pauses: AskedPauses,
+  verdicts: TriggerVerdicts,
   metrics: InvokerMetrics,
   accessTokens: AccessTokens,
 ): Invoker => {
@@ -37,10 +62,22 @@ const createInvoker = (
     connectionsMax: config.callsMax[lane],
     poolsMax: POOLS_MAX,
   });
-  const breakers = new CircuitBreakers(CIRCUITS_MAX);
-  metrics.observe(lane, http, breakers);
+  const breakers = createBreakers(lane, config, cache, verdicts, metrics);
+  metrics.observe(lane, { http, breakers, concurrency });
   const endpointOptions = { keyRing: platform.keyRing, allowHttp: platform.allowHttp, userAgent: USER_AGENT, accessTokens };
-  return new Invoker({ lane, cache, http, breakers, concurrency, slots: new StepSlots(), endpointOptions, metrics, logger });
+  return new Invoker({
+    lane,
+    cache,
+    http,
+    breakers,
+    concurrency,
+    slots: new StepSlots(),
+    pauses,
+    verdicts,
+    endpointOptions,
+    metrics,
+    logger,
+  });
 };
 
 /** What a lane owns, each its own: publisher, connections, circuits, limits (invariant 10). */
@@ -58,8 +95,29 @@ export const laneProviders = (lane: Lane): Provider[] => [
   },
   {
     provide: Invoker,
-    useFactory: (...parts: [InvokerConfig, PlatformConfig, Logger, RegistryCache, FunctionConcurrency, InvokerMetrics, AccessTokens]) =>
-      createInvoker(lane, ...parts),
-    inject: [INVOKER_CONFIG, PLATFORM, LOGGER, RegistryCache, FunctionConcurrency, InvokerMetrics, AccessTokens],
+    useFactory: (
+      ...parts: [
+        InvokerConfig,
+        PlatformConfig,
+        Logger,
+        RegistryCache,
+        FunctionConcurrency,
+        AskedPauses,
+        TriggerVerdicts,
+        InvokerMetrics,
+        AccessTokens,
+      ]
+    ) => createInvoker(lane, ...parts),
+    inject: [
+      INVOKER_CONFIG,
+      PLATFORM,
+      LOGGER,
+      RegistryCache,
+      FunctionConcurrency,
+      AskedPauses,
+      TriggerVerdicts,
+      InvokerMetrics,
+      AccessTokens,
+    ],
   },
 ];

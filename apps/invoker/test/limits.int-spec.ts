@@ -79,6 +79,77 @@ describe('limits', () => {
     });
   });
 
+  it('an endpoint that takes 100 ms is held at 50 calls in flight, and kept there', async () => {
+    const cloudFunction = await answering({ delayMs: 100 }, { maxConcurrency: 50 });
+    const startedAt = performance.now();
+    const results = await runAll(many(400, () => invoker.step(cloudFunction)));
+    expect(results.every(({ outcome }) => outcome === 'succeeded')).toBe(true);
+    expect(concurrentMaxOf(cloudFunction)).toBe(50);
+    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(8 * 99);
+  });
+
+  it('a function whose calls time out gets fewer at once, and all of them again when it answers', async () => {
+    let [now, max, hang] = [0, 0, true];
+    const cloudFunction = await invoker.setFunction(api, { maxConcurrency: 12, timeoutMs: 1_000 });
+    endpoint.answer(`/${cloudFunction.endpointUrl}`, async () => {
+      max = Math.max(max, ++now);
+      if (!hang) await new Promise((resolve) => setTimeout(resolve, 20));
+      now--;
+      return hang ? { hang } : {};
+    });
+    const hung = await runAll(many(12, () => invoker.step(cloudFunction)));
+    expect(hung.every(({ failureReason }) => failureReason === 'timeout')).toBe(true);
+    expect(await invoker.metric('cf_slowed_functions', { lane: 'step' })).toBe(1);
+    [now, max, hang] = [0, 0, false];
+    await runAll(many(12, () => invoker.step(cloudFunction)));
+    expect(max).toBeGreaterThanOrEqual(6);
+    expect(max).toBeLessThan(12);
+    await runAll(many(120, () => invoker.step(cloudFunction)));
+    expect(max).toBe(12);
+    expect(await invoker.metric('cf_slowed_functions', { lane: 'step' })).toBe(0);
+  });
+
+  describe('an endpoint that asks to be left alone', () => {
+    it.each([
+      ['429', 429],
+      ['503', 503],
+    ])('by %s and Retry-After: triggers wait and burn no attempt, steps and tests go', async (_name, status) => {
+      let calls = 0;
+      const cloudFunction = await invoker.setFunction(api);
+      endpoint.answer(`/${cloudFunction.endpointUrl}`, () => (++calls === 1 ? { status, headers: { 'retry-after': '600' } } : {}));
+      const atMs = Date.now();
+      const first = await invoker.run(invoker.trigger(cloudFunction));
+      expect(first).toMatchObject({ disposition: 'retrying', httpStatus: status, attempts: [{ number: 1 }] });
+      const deferred = await invoker.run(invoker.trigger(cloudFunction, { attempt: 4, seq: 6 }));
+      expect(deferred).toMatchObject({
+        disposition: 'deferred',
+        deferReason: 'rate_limited',
+        attempts: [],
+        request: { attempt: 4, seq: 6 },
+      });
+      const afterMs = Date.parse(deferred.dueAt ?? '') - atMs;
+      expect(afterMs).toBeGreaterThanOrEqual(600_000);
+      expect(afterMs).toBeLessThan(615_000);
+      expect((await invoker.run(invoker.step(cloudFunction))).outcome).toBe('succeeded');
+      expect((await invoker.run(invoker.trigger(cloudFunction, { test: true }))).outcome).toBe('succeeded');
+      expect(calls).toBe(3);
+    });
+
+    it('of a step’s call: triggers wait too, at most an hour', async () => {
+      const cloudFunction = await answering({ status: 429, headers: { 'retry-after': '999999' } });
+      await invoker.run(invoker.step(cloudFunction));
+      const deferred = await invoker.run(invoker.trigger(cloudFunction));
+      expect(deferred).toMatchObject({ disposition: 'deferred', deferReason: 'rate_limited' });
+      expect(Date.parse(deferred.dueAt ?? '') - Date.now()).toBeLessThanOrEqual(3_610_000);
+    });
+
+    it('by Retry-After on another status: triggers do not wait', async () => {
+      const cloudFunction = await answering({ status: 500, headers: { 'retry-after': '600' } });
+      await invoker.run(invoker.trigger(cloudFunction));
+      expect(await invoker.run(invoker.trigger(cloudFunction))).toMatchObject({ disposition: 'retrying' });
+    });
+  });
+
   describe('the circuit of a function that fails', () => {
     it('answers steps at once and defers triggers, each lane for itself', async () => {
       const cloudFunction = await answering({ status: 500 });
@@ -88,6 +159,7 @@ describe('limits', () => {
         outcome: 'failed',
         failureReason: 'circuit_open',
         attempts: [],
+        circuit: { state: 'open', worker: expect.stringContaining(String(process.pid)) },
       });
       expect(endpoint.callsTo(`/${cloudFunction.endpointUrl}`)).toHaveLength(called);
       expect(await invoker.metric('cf_circuit_state', { lane: 'step', state: 'open' })).toBe(1);
@@ -106,6 +178,29 @@ describe('limits', () => {
       });
       expect(Date.parse(deferred.dueAt ?? '') - Date.now()).toBeGreaterThan(20_000);
       expect(Date.parse(deferred.dueAt ?? '') - Date.now()).toBeLessThanOrEqual(40_000);
+    });
+
+    it('is on the results that open it and find it open, and on no other', async () => {
+      const cloudFunction = await answering({ status: 500 });
+      const results = await runAll(many(20, () => invoker.trigger(cloudFunction)));
+      const states = results.map(({ circuit }) => circuit?.state ?? null);
+      expect(states.filter((state) => state === 'open')).toHaveLength(1);
+      expect(states.filter((state) => state === null)).toHaveLength(19);
+      expect((await invoker.run(invoker.trigger(cloudFunction))).circuit?.state).toBe('open');
+    });
+
+    it('is closed by a manual reset, in both lanes, and not by another change of the function', async () => {
+      const cloudFunction = await answering({ status: 500 });
+      await runAll(many(20, () => invoker.step(cloudFunction)));
+      await runAll(many(20, () => invoker.trigger(cloudFunction)));
+      endpoint.answer(`/${cloudFunction.endpointUrl}`, () => ({}));
+      const renamed = await invoker.setFunction(api, { ...cloudFunction, name: 'Renamed' });
+      expect(await invoker.run(invoker.step(renamed))).toMatchObject({ failureReason: 'circuit_open' });
+      await invoker.setFunction(api, { ...renamed, circuitResetAt: new Date().toISOString() });
+      await eventually(async () =>
+        expect(await invoker.run(invoker.step(renamed))).toMatchObject({ outcome: 'succeeded', circuit: null, attempts: [{ number: 1 }] }),
+      );
+      expect(await invoker.run(invoker.trigger(renamed))).toMatchObject({ outcome: 'succeeded', circuit: null });
     });
 
     it('is not opened by answers that are the caller’s fault', async () => {

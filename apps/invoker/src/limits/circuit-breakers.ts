@@ -1,100 +1,38 @@
 /**
- * A circuit for each function, within one lane. opossum counts and decides; this file asks it before a call and tells it afterwards.
- *
- * closed     calls pass. Finished calls are counted over 10 s; at ≥ 50 % failures of ≥ 20 it opens.
- * open       no call passes for 30 s. Calls that began before it opened are not counted any more.
- * half_open  one call passes as the probe; its success closes the circuit, its failure opens it again.
- *
- * opossum is told a call when it ends (not wrapped around it), since it would count a call at its beginning and a failure at its end:
- * of 50 calls that hang for 10 s none would be left in the window when they fail.
+ * The circuits of one lane, a circuit for each function; `circuit.ts` says how one works. They know nothing of other workers
+ * (docs/adr: circuits are each worker's own).
  */
 import { EventEmitter } from 'node:events';
 import { BREAKER, type CircuitState } from '@cf/contract';
-import CircuitBreaker from 'opossum';
+import { BUCKETS, Circuit, type CircuitRules, type Permit } from './circuit.js';
 
-/** opossum compares with `>`, the rule says `≥`. */
-const ERROR_PERCENTAGE = BREAKER.errorPercentage - 1e-9;
-const BUCKETS = 10;
 /** A circuit that was quiet for longer than its window knows nothing any more. */
 const IDLE_MS = 2 * BREAKER.windowMs;
-
-const FAILED = new Error('the call failed');
-const settle = (failed: boolean): Promise<void> => (failed ? Promise.reject(FAILED) : Promise.resolve());
-
-export interface Permit {
-  /** Tells how the call ended. Must be called once. */
-  end(failed: boolean): void;
-}
+/** Nobody asks for a function whose circuit was left open for so long: most likely it is gone. */
+const ABANDONED_MS = 10 * 60_000;
 
 export interface Held {
   /** When the circuit can be asked again, ms since the epoch. */
   readonly untilMs: number;
+  readonly state: CircuitState;
 }
 
-class Circuit {
-  usedAtMs = Date.now();
-  running = 0;
-  private readonly breaker: CircuitBreaker<[boolean], void>;
-  private openedAtMs = 0;
-  private probing = false;
-
-  constructor(rotation: EventEmitter) {
-    this.breaker = new CircuitBreaker(settle, {
-      timeout: false,
-      errorThresholdPercentage: ERROR_PERCENTAGE,
-      volumeThreshold: BREAKER.callsMin,
-      rollingCountTimeout: BREAKER.windowMs,
-      rollingCountBuckets: BUCKETS,
-      rollingPercentilesEnabled: false,
-      enableSnapshots: false,
-      resetTimeout: BREAKER.probeAfterMs,
-      rotateBucketController: rotation,
-    });
-    this.breaker.on('open', () => {
-      this.openedAtMs = Date.now();
-    });
-  }
-
-  get state(): CircuitState {
-    return this.breaker.closed ? 'closed' : this.breaker.halfOpen ? 'half_open' : 'open';
-  }
-
-  /** Null when a call may pass. */
-  heldUntilMs(): number | null {
-    const { state } = this;
-    if (state === 'closed' || (state === 'half_open' && !this.probing)) return null;
-    // A probe that runs takes as long as its function may; asking after another period is soon enough.
-    return (state === 'open' ? this.openedAtMs : Date.now()) + BREAKER.probeAfterMs;
-  }
-
-  begin(): Permit {
-    const probe = this.state === 'half_open';
-    this.probing ||= probe;
-    this.running++;
-    return { end: (failed) => this.end(failed, probe) };
-  }
-
-  close(): void {
-    this.breaker.shutdown();
-  }
-
-  private end(failed: boolean, probe: boolean): void {
-    this.running--;
-    this.usedAtMs = Date.now();
-    if (probe) this.probing = false;
-    else if (!this.breaker.closed) return;
-    this.breaker.fire(failed).catch(() => undefined);
-  }
+export interface BreakerRules extends CircuitRules {
+  /** Functions remembered; above it the one that was quiet longest is forgotten, which closes its circuit. */
+  readonly circuitsMax: number;
 }
 
 export class CircuitBreakers {
   /** Least recently used first. */
   private readonly circuits = new Map<string, Circuit>();
+  /** One timer turns the windows of all circuits. */
   private readonly rotation = new EventEmitter().setMaxListeners(0);
   private readonly rotor: NodeJS.Timeout;
 
-  /** `circuitsMax`: functions remembered; above it the one that was quiet longest is forgotten, which closes its circuit. */
-  constructor(private readonly circuitsMax: number) {
+  constructor(
+    private readonly rules: BreakerRules,
+    private readonly changed: (to: CircuitState) => void = () => undefined,
+  ) {
     this.rotor = setInterval(() => {
       this.rotation.emit('rotate');
       this.forgetQuiet();
@@ -102,15 +40,27 @@ export class CircuitBreakers {
   }
 
   /** Whether a call would be held now; takes nothing. */
-  heldUntilMs(key: string): number | null {
-    return this.circuits.get(key)?.heldUntilMs() ?? null;
+  heldNow(key: string): Held | null {
+    return this.circuits.get(key)?.held() ?? null;
   }
 
-  /** Admits a call or says until when it is held. */
-  admit(key: string): Permit | Held {
-    const circuit = this.touch(key);
-    const untilMs = circuit.heldUntilMs();
-    return untilMs === null ? circuit.begin() : { untilMs };
+  /** Admits a call or says until when it is held. `resetAt` is the function's last manual reset. */
+  admit(key: string, resetAt: string | null): Permit | Held {
+    const circuit = this.touch(key, resetAt);
+    return circuit.held() ?? circuit.begin();
+  }
+
+  /** A call of the other lane says how the endpoint is: while the circuit is half-open that decides as a probe would. */
+  heard(key: string, failed: boolean): void {
+    this.circuits.get(key)?.heard(failed);
+  }
+
+  /** Forgets the circuit when this is another reset than the one that it was made after; what still runs counts no more. */
+  reset(key: string, resetAt: string | null): void {
+    const circuit = this.circuits.get(key);
+    if (circuit === undefined || circuit.resetAt === resetAt) return;
+    if (circuit.state !== 'closed') this.changed('closed');
+    this.forget(key, circuit);
   }
 
   countByState(): Record<CircuitState, number> {
@@ -125,11 +75,11 @@ export class CircuitBreakers {
     this.circuits.clear();
   }
 
-  private touch(key: string): Circuit {
+  private touch(key: string, resetAt: string | null): Circuit {
     let circuit = this.circuits.get(key);
     if (circuit === undefined) {
-      if (this.circuits.size >= this.circuitsMax) this.forgetOldest();
-      circuit = new Circuit(this.rotation);
+      if (this.circuits.size >= this.rules.circuitsMax) this.forgetOldest();
+      circuit = new Circuit(this.rules, resetAt, this.rotation, this.changed);
     } else {
       this.circuits.delete(key);
     }
@@ -139,10 +89,11 @@ export class CircuitBreakers {
   }
 
   private forgetQuiet(): void {
-    const quietSince = Date.now() - IDLE_MS;
+    const nowMs = Date.now();
     for (const [key, circuit] of this.circuits) {
-      if (circuit.usedAtMs > quietSince) return;
-      if (circuit.state === 'closed' && circuit.running === 0) this.forget(key, circuit);
+      const quietMs = nowMs - circuit.usedAtMs;
+      if (quietMs < IDLE_MS) return;
+      if (circuit.running === 0 && (circuit.state === 'closed' || quietMs >= ABANDONED_MS)) this.forget(key, circuit);
     }
   }
 
