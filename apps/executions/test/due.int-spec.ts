@@ -197,7 +197,10 @@ describe('the claimer', () => {
       const cloudFunctionId = randomUUID();
       const requests = Array.from({ length: 30 }, () => triggerRequest({ orgId, triggerId, cloudFunctionId }));
       const held = inMs(0);
-      await executions.publish(triggerInvocationResults, ...requests.map((request) => deferred(request, held)));
+      await executions.publish(
+        triggerInvocationResults,
+        ...requests.map((request, index) => deferred(request, held, { deferReason: index % 2 === 0 ? 'circuit_open' : 'rate_limited' })),
+      );
       const releaseNow = () => executions.sql.query('UPDATE executions.held_functions SET next_release_at = now()');
       const released = async (count: number): Promise<void> => {
         await eventually(() => expect(executions.sent).toHaveLength(count));

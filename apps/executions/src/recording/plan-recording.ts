@@ -1,4 +1,4 @@
-import { type Attempt, type AttemptOrigin, type InvocationRequest, LOGGED_BODY_BYTES_MAX, sameId } from '@cf/contract';
+import { type Attempt, type AttemptOrigin, type DeferReason, type InvocationRequest, LOGGED_BODY_BYTES_MAX, sameId } from '@cf/contract';
 import { cutText } from '../cut-text.js';
 import type { Execution } from '../execution.js';
 import { foldInvocationResult, foldStepResult } from './fold-result.js';
@@ -34,7 +34,7 @@ export interface DueRow {
   readonly origin: AttemptOrigin;
   readonly priority: number;
   readonly dueAt: string;
-  /** Waits for the breaker of its function, and is released at that function's pace. */
+  /** Waits for the endpoint of its function to be well, and is released at that function's pace. */
   readonly held: boolean;
 }
 
@@ -82,6 +82,9 @@ const requestRow = (row: Execution, { body, ...envelope }: InvocationRequest): R
   };
 };
 
+/** What waited for its endpoint to be well comes back a few at a time; what waited for a pause of ours is let go when that ends. */
+const isPaced = (reason: DeferReason | null): boolean => reason === 'circuit_open' || reason === 'rate_limited';
+
 const dueRow = (row: Execution): DueRow | null =>
   row.nextAttemptAt === null || row.cloudFunctionId === null
     ? null
@@ -95,7 +98,7 @@ const dueRow = (row: Execution): DueRow | null =>
         origin: 'automatic',
         priority: row.bulk ? PRIORITY.bulk : PRIORITY.automatic,
         dueAt: row.nextAttemptAt,
-        held: row.deferReason === 'circuit_open',
+        held: isPaced(row.deferReason),
       };
 
 const fold = (known: Execution | null, heard: HeardResult): Execution =>
@@ -124,7 +127,7 @@ export const planRecording = (
     const { request } = one.result;
     requests.set(id, requestRow(after, request));
     if (request.kind !== 'trigger') continue;
-    if (after.deferReason === 'circuit_open') heldFunctions.set(sameId(request.cloudFunctionId), { orgId: after.orgId });
+    if (isPaced(after.deferReason)) heldFunctions.set(sameId(request.cloudFunctionId), { orgId: after.orgId });
     if (after.status === 'succeeded') healthyFunctions.add(sameId(request.cloudFunctionId));
   }
   const all = [...rows.values()].map((row) => {
