@@ -13,6 +13,7 @@ import { TriggerChanges } from './due/trigger-changes.js';
 import { TriggerStanding } from './due/trigger-standing.js';
 import { EXECUTIONS_CONFIG, readExecutionsConfig } from './executions.config.js';
 import { ExecutionsGroup } from './executions.group.js';
+import { ExecutionAudit } from './execution-audit.js';
 import { ExecutionsShutdown } from './executions.shutdown.js';
 import { RecordedInvocationResultsConsumer } from './invocation-results.consumer.js';
 import { ExecutionsController } from './query/executions.controller.js';
@@ -46,6 +47,7 @@ import { RecordedStepResultsConsumer } from './step-results.consumer.js';
     TriggerChanges,
     BacklogMetrics,
     ExecutionsRepository,
+    ExecutionAudit,
     CancellationsRepository,
     ExecutionsShutdown,
   ],

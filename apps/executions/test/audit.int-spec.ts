@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type AuditEvent, auditEvents, type InvocationRequest, triggerInvocationResults } from '@cf/contract';
 import { PublishError } from '@cf/messaging';
 import { eventually } from '@cf/testing';
-import { failed, triggerRequest } from './messages.js';
+import { failed, inMs, retrying, triggerRequest } from './messages.js';
 import { RunningExecutions } from './running-executions.js';
 
 describe('the audit of executions', () => {
@@ -12,15 +12,16 @@ describe('the audit of executions', () => {
   let orgId: string;
   let token: string;
   let request: InvocationRequest;
+  let waiting: InvocationRequest;
   let path: string;
   let reachable = true;
   const events: AuditEvent[] = [];
 
-  const told = async (action: string): Promise<AuditEvent[]> => {
+  const told = async (action: string, { invocationId } = request): Promise<AuditEvent[]> => {
     const marker: AuditEvent = { ...auditEvents.example, id: randomUUID(), action: 'marker' };
     await executions.publish(auditEvents, marker);
     await eventually(() => expect(events.map(({ id }) => id)).toContain(marker.id));
-    return events.filter((event) => event.action === action && event.subject.id === request.invocationId);
+    return events.filter((event) => event.action === action && event.subject.id === invocationId);
   };
 
   beforeAll(async () => {
@@ -43,6 +44,7 @@ describe('the audit of executions', () => {
     const triggerId = randomUUID();
     await executions.setTrigger(orgId, triggerId);
     request = triggerRequest({ orgId, triggerId });
+    waiting = triggerRequest({ orgId, triggerId });
     path = `/v1/orgs/${orgId}/executions/${request.invocationId}`;
     await executions.publish(triggerInvocationResults, failed(request));
     await eventually(async () => expect(await executions.recorded()).toBe(true));
@@ -68,6 +70,18 @@ describe('the audit of executions', () => {
     reachable = true;
     expect((await executions.get(path)).body).toMatchObject({ status: 'dead_lettered', nextAttemptAt: null });
     expect(await told('execution.retried')).toEqual([]);
+  });
+
+  it('tells who cancelled, once, and cancels nothing while it cannot be told', async () => {
+    await executions.publish(triggerInvocationResults, retrying(waiting, inMs(3_600_000)));
+    await eventually(async () => expect(await executions.recorded()).toBe(true));
+    const cancel = () => executions.request('POST', `/v1/orgs/${orgId}/executions/${waiting.invocationId}/cancellation`, { token });
+    reachable = false;
+    expect(await cancel()).toMatchObject({ status: 503, body: { code: 'audit_unavailable' } });
+    reachable = true;
+    expect(await told('execution.cancelled', waiting)).toEqual([]);
+    for (let times = 0; times < 2; times++) expect(await cancel()).toMatchObject({ status: 200, body: { status: 'cancelled' } });
+    expect(await told('execution.cancelled', waiting)).toMatchObject([{ orgId, actor: { type: 'access-token' }, outcome: 'done' }]);
   });
 
   it('tells who ordered a retry, once, and nothing of a retry that was refused', async () => {

@@ -1,8 +1,9 @@
 import { Body, Controller, HttpCode, Param, Post, UseGuards } from '@nestjs/common';
 import { sameId, uuid } from '@cf/contract';
-import { RequireScope, TenantGuard } from '@cf/registry-cache';
+import { CurrentPrincipal, type Principal, RequireScope, TenantGuard } from '@cf/registry-cache';
 import { notFound, Problem, ZodPipe } from '@cf/service-kit';
 import { z } from 'zod';
+import { ExecutionAudit } from '../execution-audit.js';
 import { executionDetailView } from '../query/execution-view.js';
 import { ExecutionsRepository } from '../query/executions.repository.js';
 import { CancellationsRepository } from './cancellations.repository.js';
@@ -17,6 +18,7 @@ export class CancellationsController {
   constructor(
     private readonly cancellations: CancellationsRepository,
     private readonly executions: ExecutionsRepository,
+    private readonly audit: ExecutionAudit,
   ) {}
 
   @Post()
@@ -26,11 +28,13 @@ export class CancellationsController {
     @Param('orgId') orgId: string,
     @Param('invocationId') invocationId: string,
     @Body(new ZodPipe(cancellationBody)) _body: unknown,
+    @CurrentPrincipal() principal: Principal,
   ) {
     if (!uuid.safeParse(invocationId).success) throw notFound('There is no such execution.');
-    const found = await this.cancellations.cancel(sameId(orgId), sameId(invocationId), (execution, waiting) => {
+    const found = await this.cancellations.cancel(sameId(orgId), sameId(invocationId), async (execution, waiting) => {
       const refusal = refuseCancellation(execution, waiting);
       if (refusal !== null) throw new Problem(409, refusal, cancellationRefusals[refusal]);
+      await this.audit.record('execution.cancelled', execution, principal);
     });
     const detail = found ? await this.executions.find(sameId(orgId), sameId(invocationId)) : null;
     if (detail === null) throw notFound('There is no such execution.');

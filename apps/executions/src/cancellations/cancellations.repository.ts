@@ -16,8 +16,8 @@ const CANCEL = `
 export class CancellationsRepository {
   constructor(private readonly database: ExecutionsDatabase) {}
 
-  /** Locks the execution, lets `check` refuse by throwing, and takes it out of the due table. False when there is none; cancelled stays so. */
-  cancel(orgId: string, invocationId: string, check: (row: Execution, waiting: Waiting) => void): Promise<boolean> {
+  /** Locks the execution, lets `approve` refuse by throwing, and takes it out of the due table. False when there is none; cancelled stays so. */
+  cancel(orgId: string, invocationId: string, approve: (row: Execution, waiting: Waiting) => Promise<void>): Promise<boolean> {
     return this.database.tenant(orgId, async (manager) => {
       const [row]: Row[] = await manager.query(`SELECT ${selectedColumns} FROM executions WHERE invocation_id = $1 FOR UPDATE`, [
         invocationId,
@@ -28,7 +28,7 @@ export class CancellationsRepository {
         `SELECT coalesce(leased_until > now(), false) AS taken FROM due WHERE invocation_id = $1 FOR UPDATE`,
         [invocationId],
       );
-      check(readExecution(row), due === undefined ? 'no' : due.taken ? 'taken' : 'yes');
+      await approve(readExecution(row), due === undefined ? 'no' : due.taken ? 'taken' : 'yes');
       await manager.query(CANCEL, [invocationId]);
       return true;
     });

@@ -1,9 +1,10 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common';
 import { sameId, uuid } from '@cf/contract';
-import { actorOf, CurrentPrincipal, hasScope, type Principal, RegistryCache, RequireScope, TenantGuard } from '@cf/registry-cache';
-import { AuditTrail, decodeCursor, encodeCursor, notFound, parseQuery, Problem, TakesQuery, ZodPipe } from '@cf/service-kit';
+import { CurrentPrincipal, hasScope, type Principal, RegistryCache, RequireScope, TenantGuard } from '@cf/registry-cache';
+import { decodeCursor, encodeCursor, notFound, parseQuery, Problem, TakesQuery, ZodPipe } from '@cf/service-kit';
 import { z } from 'zod';
 import type { Execution } from '../execution.js';
+import { ExecutionAudit } from '../execution-audit.js';
 import { refusalDetails, refuseRetry } from '../retries/check-retry.js';
 import { executionCursor, executionsQuery } from './execution-filters.js';
 import { executionDetailView, executionView } from './execution-view.js';
@@ -23,7 +24,7 @@ export class ExecutionsController {
   constructor(
     private readonly executions: ExecutionsRepository,
     private readonly registry: RegistryCache,
-    private readonly audit: AuditTrail,
+    private readonly audit: ExecutionAudit,
   ) {}
 
   @Get()
@@ -48,7 +49,7 @@ export class ExecutionsController {
     const detail = await this.executions.find(sameId(orgId), idOf(invocationId));
     if (detail === null) throw notFound('There is no such execution.');
     const revealed = hasScope(principal, 'executions:reveal');
-    if (revealed) await this.recordOf('execution.revealed', detail.row, principal);
+    if (revealed) await this.audit.record('execution.revealed', detail.row, principal);
     return executionDetailView(detail, revealed);
   }
 
@@ -63,15 +64,10 @@ export class ExecutionsController {
   ) {
     const detail = await this.executions.retryNow(sameId(orgId), idOf(invocationId), async (execution) => {
       this.refuse(execution);
-      await this.recordOf('execution.retried', execution, principal);
+      await this.audit.record('execution.retried', execution, principal);
     });
     if (detail === null) throw notFound('There is no such execution.');
     return executionDetailView(detail, false);
-  }
-
-  private recordOf(action: string, { orgId, invocationId }: Execution, principal: Principal): Promise<void> {
-    const subject = { type: 'execution', id: invocationId };
-    return this.audit.record({ orgId, actor: actorOf(principal), action, outcome: 'done', subject, details: {} });
   }
 
   private refuse(execution: Execution): void {
