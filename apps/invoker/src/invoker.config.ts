@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { DUPLICATE_WINDOW, lane, type Lane } from '@cf/contract';
 import { type ConsumerGroupLimits } from '@cf/messaging';
 import { readConfig, whole } from '@cf/service-kit';
@@ -5,17 +6,21 @@ import { z } from 'zod';
 
 export const INVOKER_CONFIG = Symbol('INVOKER_CONFIG');
 
-const lanes = z
-  .string()
-  .transform((text) => [
-    ...new Set(
-      text
-        .split(',')
-        .map((name) => name.trim())
-        .filter((name) => name !== ''),
-    ),
-  ])
-  .pipe(z.array(lane).min(1, 'must name `step`, `trigger` or both'));
+const names = z.string().transform((text) => [
+  ...new Set(
+    text
+      .split(',')
+      .map((name) => name.trim())
+      .filter((name) => name !== ''),
+  ),
+]);
+const lanes = names.pipe(z.array(lane).min(1, 'must name `step`, `trigger` or both'));
+
+const isServer = (text: string): boolean => {
+  const [, bracketed, port] = /^\[([^\]]+)\](?::(\d{1,5}))?$/.exec(text) ?? /^([\d.]+)(?::(\d{1,5}))?$/.exec(text) ?? [];
+  return isIP(bracketed ?? text) !== 0 && Number(port ?? 53) <= 65_535;
+};
+const dnsServers = names.pipe(z.array(z.string().refine(isServer, 'must read `address` or `address:port`, comma between')));
 
 export const invokerSchema = z.object({
   /** Lanes that this process serves; a deployment for each keeps a storm of triggers away from people who wait. */
@@ -37,12 +42,18 @@ export const invokerSchema = z.object({
    * called rarely half-open for longer.
    */
   INVOKER_CIRCUIT_PROBES: whole(1, 100).default(3),
+  /**
+   * DNS servers for customers' hosts, `address` or `address:port`, `[address]:port` for IPv6, comma between; unset: the system's.
+   * One of their own keeps names of the inside (a cluster's services) from being found at all.
+   */
+  INVOKER_DNS_SERVERS: dnsServers.default([]),
 });
 
 export interface InvokerConfig {
   readonly lanes: readonly Lane[];
   readonly callsMax: Readonly<Record<Lane, number>>;
   readonly circuitProbes: number;
+  readonly dnsServers: readonly string[];
   readonly duplicateWindow: { readonly ms: number; readonly records: number };
 }
 
@@ -53,6 +64,7 @@ export const readInvokerConfig = (variables: Readonly<Record<string, string | un
     lanes: env.INVOKER_LANES,
     callsMax: { step: env.INVOKER_STEP_CALLS_MAX, trigger: env.INVOKER_TRIGGER_CALLS_MAX },
     circuitProbes: env.INVOKER_CIRCUIT_PROBES,
+    dnsServers: env.INVOKER_DNS_SERVERS,
     duplicateWindow: { ms: env.INVOKER_DUPLICATE_WINDOW_MS, records: env.INVOKER_DUPLICATE_WINDOW_RECORDS },
   };
 };

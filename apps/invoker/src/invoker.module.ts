@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { type Lane } from '@cf/contract';
 import { RegistryCacheModule } from '@cf/registry-cache';
+import { DIALING, dialingProvider } from './dialing.provider.js';
 import { StepInvocationRequestsConsumer, TriggerInvocationRequestsConsumer } from './invocation-requests.consumer.js';
 import { InvokerMetrics } from './invoker-metrics.js';
 import { INVOKER_CONFIG, type InvokerConfig, readInvokerConfig } from './invoker.config.js';
@@ -21,9 +22,18 @@ import { TriggerLaneGroup } from './trigger-lane.group.js';
     AskedPauses,
     TriggerVerdicts,
     InvokerMetrics,
+    dialingProvider,
     accessTokensProvider,
   ],
-  exports: [RegistryCacheModule.forRoot({ triggers: false }), INVOKER_CONFIG, AskedPauses, TriggerVerdicts, InvokerMetrics, AccessTokens],
+  exports: [
+    RegistryCacheModule.forRoot({ triggers: false }),
+    INVOKER_CONFIG,
+    AskedPauses,
+    TriggerVerdicts,
+    InvokerMetrics,
+    AccessTokens,
+    DIALING,
+  ],
 })
 class InvokerPartsModule {}
 

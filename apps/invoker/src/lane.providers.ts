@@ -4,8 +4,9 @@ import { RegistryCache } from '@cf/registry-cache';
 import { LOGGER, PLATFORM, type PlatformConfig } from '@cf/service-kit';
 import type { Provider } from '@nestjs/common';
 import type { Logger } from 'pino';
-import { AddressGuard } from './http/address-guard.js';
+import { DIALING } from './dialing.provider.js';
 import { CustomerHttp } from './http/customer-http.js';
+import type { VettingOptions } from './http/vetted-lookup.js';
 import { InvocationResultsPublisher } from './invocation-results.publisher.js';
 import { Invoker } from './invoke.js';
 import { InvokerMetrics } from './invoker-metrics.js';
@@ -56,9 +57,10 @@ const createInvoker = (
   verdicts: TriggerVerdicts,
   metrics: InvokerMetrics,
   accessTokens: AccessTokens,
+  dialing: VettingOptions,
 ): Invoker => {
   const http = new CustomerHttp({
-    guard: new AddressGuard(platform.allowedAddresses),
+    dialing,
     connectionsMax: config.callsMax[lane],
     poolsMax: POOLS_MAX,
   });
@@ -106,6 +108,7 @@ export const laneProviders = (lane: Lane): Provider[] => [
         TriggerVerdicts,
         InvokerMetrics,
         AccessTokens,
+        VettingOptions,
       ]
     ) => createInvoker(lane, ...parts),
     inject: [
@@ -118,6 +121,7 @@ export const laneProviders = (lane: Lane): Provider[] => [
       TriggerVerdicts,
       InvokerMetrics,
       AccessTokens,
+      DIALING,
     ],
   },
 ];

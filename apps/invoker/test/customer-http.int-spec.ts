@@ -5,13 +5,14 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { CustomerEndpoint, type CustomerAnswer, eventually, testCertificate } from '@cf/testing';
 import { AddressGuard } from '../src/http/address-guard.js';
 import { CustomerHttp, type CustomerCall } from '../src/http/customer-http.js';
-import type { ResolveHost } from '../src/http/guarded-connector.js';
+import { hostResolver, type ResolveHost } from '../src/http/resolve-host.js';
 
 const LOOPBACK = ['127.0.0.0/8', '::1/128'];
 
 const clients: CustomerHttp[] = [];
-const client = (allowed: readonly string[] = LOOPBACK, resolve?: ResolveHost): CustomerHttp => {
-  const made = new CustomerHttp({ guard: new AddressGuard(allowed), connectionsMax: 10, poolsMax: 10, ...(resolve && { resolve }) });
+const client = (allowed: readonly string[] = LOOPBACK, resolve = hostResolver({ servers: [] })): CustomerHttp => {
+  const guard = new AddressGuard({ allowed, denied: [] });
+  const made = new CustomerHttp({ dialing: { guard, resolve, onRefused: () => undefined }, connectionsMax: 10, poolsMax: 10 });
   clients.push(made);
   return made;
 };
@@ -313,7 +314,7 @@ describe('TLS to customers', () => {
   it('refuses a certificate that nobody vouches for', async () => {
     const endpoint = await CustomerEndpoint.start({ tls: testCertificate });
     expect(await client().post(callTo(endpoint.url))).toMatchObject({
-      failure: { reason: 'tls', detail: 'DEPTH_ZERO_SELF_SIGNED_CERT' },
+      failure: { reason: 'tls', detail: 'self-signed certificate (DEPTH_ZERO_SELF_SIGNED_CERT)' },
       sent: false,
     });
     expect(endpoint.calls).toEqual([]);
@@ -348,7 +349,7 @@ describe('TLS to customers', () => {
       const endpoint = await CustomerEndpoint.start({ tls: testCertificate });
       const other: ResolveHost = async () => [{ address: '127.0.0.1', family: 4 }];
       const exchange = await client(LOOPBACK, other).post(callTo(endpoint.url.replace('127.0.0.1', 'other.example')));
-      expect(exchange.failure).toMatchObject({ reason: 'tls', detail: 'ERR_TLS_CERT_ALTNAME_INVALID' });
+      expect(exchange.failure).toMatchObject({ reason: 'tls', detail: 'certificate for another host (ERR_TLS_CERT_ALTNAME_INVALID)' });
       await endpoint.close();
     });
   });

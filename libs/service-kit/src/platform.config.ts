@@ -72,6 +72,8 @@ export const platformSchema = z.object({
     .transform((entries) => (entries.length === 1 && entries[0] === 'none' ? [] : entries))
     .refine((entries) => entries.every(cidr), 'must be CIDRs such as 10.0.0.0/8, or `none`')
     .optional(),
+  /** CIDRs that customer endpoints never have, above `ALLOWED_ADDRESSES` and public ones; for networks of your own that are public. */
+  DENIED_ADDRESSES: list.refine((entries) => entries.every(cidr), 'must be CIDRs such as 203.0.113.0/24').default([]),
   /** Plain http to customer endpoints. */
   ALLOW_HTTP: flag.optional(),
   /** Partitions of a topic that does not exist yet; fixed from then on. The steps topics share one number. */
@@ -106,6 +108,7 @@ export interface PlatformConfig {
   /** Read at first use: only registry and invoker hold it (guarantees.md §6). */
   readonly keyRing: KeyRing;
   readonly allowedAddresses: readonly string[];
+  readonly deniedAddresses: readonly string[];
   readonly allowHttp: boolean;
   readonly partitions: Readonly<Record<Topic['partitions'], number>>;
   readonly logLevel: string;
@@ -207,6 +210,7 @@ export const readPlatform = (
       return keyRing();
     },
     allowedAddresses: env.ALLOWED_ADDRESSES ?? (production ? [] : LOOPBACK),
+    deniedAddresses: env.DENIED_ADDRESSES,
     allowHttp: env.ALLOW_HTTP ?? !production,
     partitions: {
       one: 1,

@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { AddressGuard, isPublicAddress } from './address-guard.js';
+import { AddressGuard } from './address-guard.js';
+
+const publicOnly = new AddressGuard({ allowed: [], denied: [] });
 
 describe('addresses of customers', () => {
   it.each([
@@ -29,82 +31,88 @@ describe('addresses of customers', () => {
     '2a00:1450:4001:81b::200e',
     '2001:200::1',
     '2001:4860:4860::8888',
-    '::ffff:8.8.8.8',
-    '::ffff:808:808',
-  ])('%s is public', (address) => expect(isPublicAddress(address)).toBe(true));
+    '2606:4700:4700:0:0:5efe:8.8.8.8',
+  ])('%s is public', (address) => expect(publicOnly.ruleAgainst(address)).toBeNull());
 
   it.each([
-    ['this network', '0.0.0.0'],
-    ['this network', '0.255.255.255'],
+    ['this_network', '0.0.0.0'],
+    ['this_network', '0.255.255.255'],
     ['private', '10.0.0.1'],
     ['private', '10.255.255.255'],
-    ['carrier-grade NAT', '100.64.0.1'],
-    ['carrier-grade NAT', '100.127.255.255'],
+    ['carrier_grade_nat', '100.64.0.1'],
+    ['carrier_grade_nat', '100.100.100.200'],
+    ['carrier_grade_nat', '100.127.255.255'],
     ['loopback', '127.0.0.1'],
     ['loopback', '127.255.255.254'],
-    ['Azure host', '168.63.129.16'],
-    ['cloud metadata', '169.254.169.254'],
+    ['cloud_platform', '168.63.129.16'],
+    ['link_local', '169.254.169.254'],
+    ['link_local', '169.254.170.2'],
     ['private', '172.16.0.1'],
     ['private', '172.31.255.255'],
-    ['protocol assignments', '192.0.0.8'],
-    ['PCP anycast, called globally reachable', '192.0.0.9'],
-    ['TURN anycast, called globally reachable', '192.0.0.10'],
-    ['DNS64 discovery', '192.0.0.170'],
+    ['special_purpose', '192.0.0.8'],
+    ['special_purpose', '192.0.0.9'],
+    ['special_purpose', '192.0.0.10'],
+    ['special_purpose', '192.0.0.170'],
+    ['special_purpose', '192.0.0.192'],
     ['documentation', '192.0.2.1'],
-    ['AS112, called globally reachable', '192.31.196.1'],
-    ['AMT, called globally reachable', '192.52.193.1'],
-    ['6to4 relay', '192.88.99.1'],
+    ['special_purpose', '192.31.196.1'],
+    ['special_purpose', '192.52.193.1'],
+    ['special_purpose', '192.88.99.1'],
     ['private', '192.168.1.1'],
-    ['AS112, called globally reachable', '192.175.48.1'],
-    ['benchmarks', '198.18.0.1'],
-    ['benchmarks', '198.19.255.255'],
+    ['special_purpose', '192.175.48.1'],
+    ['benchmark', '198.18.0.1'],
+    ['benchmark', '198.19.255.255'],
     ['documentation', '198.51.100.1'],
     ['documentation', '203.0.113.1'],
     ['multicast', '224.0.0.1'],
     ['multicast', '239.255.255.255'],
     ['reserved', '240.0.0.1'],
-    ['broadcast', '255.255.255.255'],
-    ['unspecified', '::'],
+    ['reserved', '255.255.255.255'],
+    ['this_network', '::'],
     ['loopback', '::1'],
-    ['mapped loopback', '::ffff:127.0.0.1'],
-    ['mapped metadata', '::ffff:a9fe:a9fe'],
-    ['compatible loopback', '::127.0.0.1'],
-    ['compatible public', '::8.8.8.8'],
-    ['translated', '::ffff:0:8.8.8.8'],
-    ['NAT64 of a public address', '64:ff9b::8.8.8.8'],
-    ['NAT64 of loopback', '64:ff9b::7f00:1'],
-    ['local NAT64', '64:ff9b:1::8.8.8.8'],
-    ['discard', '100::1'],
-    ['dummy prefix', '100:0:0:1::1'],
-    ['Teredo', '2001:0:4136:e378:8000:63bf:3fff:fdd2'],
-    ['PCP anycast, called globally reachable', '2001:1::1'],
-    ['benchmarks', '2001:2::1'],
-    ['AMT, called globally reachable', '2001:3::1'],
-    ['AS112, called globally reachable', '2001:4:112::1'],
-    ['ORCHIDv2, called globally reachable', '2001:20::1'],
-    ['drone identifiers, called globally reachable', '2001:30::1'],
-    ['end of the assignments', '2001:1ff:ffff::1'],
+    ['loopback', '::ffff:127.0.0.1'],
+    ['link_local', '::ffff:a9fe:a9fe'],
+    ['embedded_ipv4', '::ffff:8.8.8.8'],
+    ['embedded_ipv4', '::127.0.0.1'],
+    ['embedded_ipv4', '::8.8.8.8'],
+    ['embedded_ipv4', '::ffff:0:8.8.8.8'],
+    ['embedded_ipv4', '64:ff9b::8.8.8.8'],
+    ['embedded_ipv4', '64:ff9b::7f00:1'],
+    ['embedded_ipv4', '64:ff9b:1::8.8.8.8'],
+    ['not_global_unicast', '100::1'],
+    ['not_global_unicast', '100:0:0:1::1'],
+    ['embedded_ipv4', '2001:0:4136:e378:8000:63bf:3fff:fdd2'],
+    ['special_purpose', '2001:1::1'],
+    ['special_purpose', '2001:2::1'],
+    ['special_purpose', '2001:3::1'],
+    ['special_purpose', '2001:4:112::1'],
+    ['special_purpose', '2001:20::1'],
+    ['special_purpose', '2001:30::1'],
+    ['special_purpose', '2001:1ff:ffff::1'],
     ['documentation', '2001:db8::1'],
-    ['6to4', '2002:808:808::1'],
-    ['6to4 of a private address', '2002:c0a8:101::1'],
-    ['AS112, called globally reachable', '2620:4f:8000::1'],
+    ['embedded_ipv4', '2002:808:808::1'],
+    ['embedded_ipv4', '2002:c0a8:101::1'],
+    ['special_purpose', '2620:4f:8000::1'],
     ['documentation', '3fff::1'],
-    ['below 2000::/3', '1fff:ffff::1'],
-    ['above 2000::/3', '4000::1'],
-    ['SRv6', '5f00::1'],
-    ['unique local', 'fd12:3456::1'],
-    ['link local', 'fe80::1'],
-    ['link local with a zone', 'fe80::1%eth0'],
-    ['site local', 'fec0::1'],
+    ['embedded_ipv4', '2606:4700:4700:0:0:5efe:10.0.0.1'],
+    ['embedded_ipv4', '2606:4700:4700:0:200:5efe:169.254.169.254'],
+    ['not_global_unicast', '1fff:ffff::1'],
+    ['not_global_unicast', '4000::1'],
+    ['not_global_unicast', '5f00::1'],
+    ['private', 'fd12:3456::1'],
+    ['private', 'fd00:ec2::254'],
+    ['link_local', 'fe80::1'],
+    ['link_local', 'fe80::1%eth0'],
+    ['not_global_unicast', 'fec0::1'],
     ['multicast', 'ff02::1'],
-    ['no address', 'localhost'],
-    ['no address', ''],
-  ])('%s %s is not public', (_name, address) => expect(isPublicAddress(address)).toBe(false));
+    ['not_an_address', 'localhost'],
+    ['not_an_address', ''],
+  ])('%s: %s is not public', (rule, address) => expect(publicOnly.ruleAgainst(address)).toBe(rule));
 
-  it('gives an IPv4 address and its mapped form the same answer, whatever the address', () => {
+  it('never takes the mapped form of an IPv4 address for a public one, whatever the address', () => {
     fc.assert(
       fc.property(fc.ipV4(), (address) => {
-        expect(isPublicAddress(`::ffff:${address}`)).toBe(isPublicAddress(address));
+        expect(publicOnly.ruleAgainst(`::ffff:${address}`)).toBe(publicOnly.ruleAgainst(address) ?? 'embedded_ipv4');
       }),
     );
   });
@@ -113,23 +121,33 @@ describe('addresses of customers', () => {
     fc.assert(
       fc.property(fc.ipV6(), (address) => {
         const first = Number.parseInt(address.split(':')[0] || '0', 16);
-        if (first < 0x2000 || first > 0x3fff) expect(isPublicAddress(address) && !address.includes('.')).toBe(false);
+        if (first < 0x2000 || first > 0x3fff) expect(publicOnly.ruleAgainst(address)).not.toBeNull();
+      }),
+    );
+  });
+
+  it('refuses every private IPv4 address in every form that carries it', () => {
+    const hex = (bytes: readonly number[]) =>
+      bytes
+        .map((byte) => byte.toString(16).padStart(2, '0'))
+        .join('')
+        .replace(/(.{4})(?=.)/, '$1:');
+    fc.assert(
+      fc.property(fc.tuple(fc.constantFrom(10, 127, 0, 224, 255), fc.nat(255), fc.nat(255), fc.nat(255)), (bytes) => {
+        const inner = hex(bytes);
+        for (const form of [`::ffff:${inner}`, `::${inner}`, `64:ff9b::${inner}`, `64:ff9b:1::${inner}`, `2002:${inner}::1`])
+          expect(publicOnly.ruleAgainst(form)).not.toBeNull();
+        expect(publicOnly.ruleAgainst(`2606:4700::5efe:${inner}`)).toBe('embedded_ipv4');
       }),
     );
   });
 });
 
 describe('the allow-list of an operator', () => {
-  const guard = new AddressGuard([
-    '127.0.0.0/8',
-    '::1/128',
-    '10.1.0.0/16',
-    '64:ff9b::/96',
-    '64:ff9b:1::/48',
-    '2002::/16',
-    '2001::/32',
-    'fd00::/8',
-  ]);
+  const guard = new AddressGuard({
+    denied: [],
+    allowed: ['127.0.0.0/8', '::1/128', '10.1.0.0/16', '64:ff9b::/96', '64:ff9b:1::/48', '2002::/16', '2001::/32', 'fd00::/8'],
+  });
 
   it.each([
     '127.0.0.1',
@@ -141,10 +159,10 @@ describe('the allow-list of an operator', () => {
     '64:ff9b::8.8.8.8',
     '64:ff9b::10.1.0.1',
     '2002:808:808::1',
-  ])('permits %s', (address) => expect(guard.permits(address)).toBe(true));
+  ])('permits %s', (address) => expect(guard.ruleAgainst(address)).toBeNull());
 
   it.each(['10.2.0.1', '169.254.169.254', '::ffff:169.254.169.254', 'fe80::1', '0.0.0.0', '::'])('still refuses %s', (address) =>
-    expect(guard.permits(address)).toBe(false),
+    expect(guard.ruleAgainst(address)).not.toBeNull(),
   );
 
   it.each([
@@ -155,12 +173,32 @@ describe('the allow-list of an operator', () => {
     ['6to4', '2002:a9fe:a9fe::1'],
     ['a Teredo client', '2001:0:808:808:0:0:5601:5601'],
     ['a Teredo server', '2001:0:a9fe:a9fe:0:0:f7f7:f7f7'],
-  ])('judges %s by the address inside', (_name, address) => expect(guard.permits(address)).toBe(false));
+  ])('judges %s by the address inside', (_name, address) => expect(guard.ruleAgainst(address)).not.toBeNull());
 
-  it('permits only public addresses when it is empty', () => {
-    const strict = new AddressGuard([]);
-    expect(strict.permits('127.0.0.1')).toBe(false);
-    expect(strict.permits('::1')).toBe(false);
-    expect(strict.permits('8.8.8.8')).toBe(true);
+  it('permits a local NAT64 address whose inner address is public, whatever the length of the prefix', () => {
+    for (const address of ['64:ff9b:1::8.8.8.8', '64:ff9b:1:808:8:800::', '64:ff9b:1:8:8:808::', '64:ff9b:1:0:8:808:800::'])
+      expect(guard.ruleAgainst(address)).toBeNull();
+  });
+});
+
+describe('the deny-list of an operator', () => {
+  const guard = new AddressGuard({
+    allowed: ['127.0.0.0/8', '64:ff9b::/96', '2002::/16'],
+    denied: ['127.0.0.2/32', '8.8.8.0/24', '2606:4700::/32', '::ffff:9.9.9.0/120'],
+  });
+
+  it.each(['127.0.0.2', '8.8.8.8', '2606:4700::1', '::ffff:127.0.0.2', '::ffff:8.8.8.8', '9.9.9.9', '64:ff9b::8.8.8.8', '2002:808:808::1'])(
+    'stands above what is public or allowed: %s',
+    (address) => expect(guard.ruleAgainst(address)).toBe('denied_by_operator'),
+  );
+
+  it.each(['127.0.0.1', '8.8.4.4', '2606:4800::1', '::ffff:127.0.0.1'])('says nothing about %s', (address) =>
+    expect(guard.ruleAgainst(address)).toBeNull(),
+  );
+
+  it('may deny everything', () => {
+    const none = new AddressGuard({ allowed: ['127.0.0.0/8'], denied: ['0.0.0.0/0', '::/0'] });
+    for (const address of ['8.8.8.8', '127.0.0.1', '2606:4700::1', '::ffff:8.8.8.8'])
+      expect(none.ruleAgainst(address)).toBe('denied_by_operator');
   });
 });

@@ -1,116 +1,96 @@
-import ipaddr from 'ipaddr.js';
-
 /**
- * Which addresses a customer's endpoint may have (product.md §9). Public is what is in no special-purpose registry of IANA,
- * also not in a block that is called globally reachable (anycast of resolvers, AS112, translators: none of them hosts a customer),
- * and for IPv6 only what lies in 2000::/3, the space that is given out at all.
+ * Which addresses are dialled for a customer (product.md §9), the first rule that applies:
+ * 1. denied by the operator: never, whatever else allows it;
+ * 2. allowed by the operator: yes;
+ * 3. special: no;
+ * 4. public: yes.
  *
- * An operator may allow more by CIDR. An address that carries an IPv4 address inside is judged by that one too, so that an
- * allowed translator is no way to a private network.
+ * An IPv6 address that carries an IPv4 address is judged by that one too, so that an allowed translator is no way to a private
+ * network. The mapped form (::ffff:a.b.c.d) is dialled as IPv4: it is what the inner address is, except that it is never public.
  */
+import ipaddr from 'ipaddr.js';
+import { carriedIpv4, type Range, within } from './carried-ipv4.js';
+import { type AddressRule, GLOBAL_UNICAST_IPV6, SPECIAL_IPV4, SPECIAL_IPV6 } from './special-addresses.js';
 
-const SPECIAL_IPV4 = [
-  '0.0.0.0/8', // this network
-  '10.0.0.0/8', // private
-  '100.64.0.0/10', // carrier-grade NAT
-  '127.0.0.0/8', // loopback
-  '168.63.129.16/32', // Azure's host, reachable from every guest
-  '169.254.0.0/16', // link local, cloud metadata
-  '172.16.0.0/12', // private
-  '192.0.0.0/24', // protocol assignments
-  '192.0.2.0/24', // documentation
-  '192.31.196.0/24', // AS112
-  '192.52.193.0/24', // AMT
-  '192.88.99.0/24', // 6to4 relays
-  '192.168.0.0/16', // private
-  '192.175.48.0/24', // AS112
-  '198.18.0.0/15', // benchmarks
-  '198.51.100.0/24', // documentation
-  '203.0.113.0/24', // documentation
-  '224.0.0.0/4', // multicast
-  '240.0.0.0/4', // reserved, broadcast
-];
+type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
-const GLOBAL_UNICAST_IPV6 = '2000::/3';
-const SPECIAL_IPV6 = [
-  '2001::/23', // protocol assignments, Teredo and ORCHID among them
-  '2001:db8::/32', // documentation
-  '2002::/16', // 6to4
-  '2620:4f:8000::/48', // AS112
-  '3fff::/20', // documentation
-];
+const globalUnicast = ipaddr.parseCIDR(GLOBAL_UNICAST_IPV6);
+const mapped = ipaddr.parseCIDR('::ffff:0:0/96');
+const MAPPED_BITS = 96;
 
-type Range = readonly [ipaddr.IPv4 | ipaddr.IPv6, number];
+const special = [...SPECIAL_IPV4, ...SPECIAL_IPV6].map(([cidr, rule]) => [ipaddr.parseCIDR(cidr), rule] as const);
 
-const ranges = (cidrs: readonly string[]): readonly Range[] => cidrs.map((cidr) => ipaddr.parseCIDR(cidr));
-const specialIpv4 = ranges(SPECIAL_IPV4);
-const specialIpv6 = ranges(SPECIAL_IPV6);
-const globalUnicast = ranges([GLOBAL_UNICAST_IPV6]);
-const mapped = ranges(['::ffff:0:0/96']);
-const compatible = ranges(['::/96']);
-const nat64 = ranges(['64:ff9b::/96']);
-const localNat64 = ranges(['64:ff9b:1::/48']);
-const sixToFour = ranges(['2002::/16']);
-const teredo = ranges(['2001::/32']);
+const innerOf = (address: ipaddr.IPv6): ipaddr.IPv4 => new ipaddr.IPv4(address.toByteArray().slice(12));
 
-const within = (address: ipaddr.IPv4 | ipaddr.IPv6, among: readonly Range[]): boolean =>
-  among.some(([network, bits]) => network.kind() === address.kind() && address.match(network, bits));
+const isMapped = (address: Address): address is ipaddr.IPv6 => within(address, mapped);
 
-const ipv4At = (bytes: readonly number[], ...positions: readonly number[]): ipaddr.IPv4 =>
-  new ipaddr.IPv4(positions.map((position) => bytes[position] ?? 0));
-
-const isUnset = (address: ipaddr.IPv4): boolean => address.octets.every((octet) => octet === 0);
-
-/** The IPv4 addresses that an IPv6 address may lead to; null when it is of a carrying form and names none. */
-const carriedBy = (address: ipaddr.IPv6): readonly ipaddr.IPv4[] | null => {
-  const bytes = address.toByteArray();
-  if (within(address, nat64)) return [ipv4At(bytes, 12, 13, 14, 15)];
-  if (within(address, localNat64)) {
-    // The length of the prefix inside this block is the operator's (RFC 6052), so both ends of the scale are judged.
-    const candidates = [ipv4At(bytes, 6, 7, 9, 10), ipv4At(bytes, 12, 13, 14, 15)].filter((candidate) => !isUnset(candidate));
-    return candidates.length > 0 ? candidates : null;
-  }
-  if (within(address, sixToFour)) return [ipv4At(bytes, 2, 3, 4, 5)];
-  if (within(address, teredo)) {
-    const client = new ipaddr.IPv4(bytes.slice(12).map((byte) => byte ^ 0xff));
-    return [ipv4At(bytes, 4, 5, 6, 7), client];
-  }
-  if (within(address, compatible) && bytes.slice(12, 15).some((byte) => byte !== 0)) return [ipv4At(bytes, 12, 13, 14, 15)];
-  return [];
+/** An operator's CIDR; one of mapped addresses means the IPv4 addresses in them. */
+const rangeOf = (cidr: string): Range => {
+  const [network, bits] = ipaddr.parseCIDR(cidr);
+  return isMapped(network) && bits >= MAPPED_BITS ? [innerOf(network), bits - MAPPED_BITS] : [network, bits];
 };
 
 const COMPATIBLE_TEXT = /^::(\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3})$/;
 
-const parse = (text: string): ipaddr.IPv4 | ipaddr.IPv6 | null => {
+const parse = (text: string): Address | null => {
   if (!ipaddr.isValid(text)) return null;
   const inner = COMPATIBLE_TEXT.exec(text)?.[1];
   // ipaddr.js takes this form for a mapped address; the system dials IPv6.
-  const address =
-    inner === undefined ? ipaddr.parse(text) : new ipaddr.IPv6([...Array<number>(12).fill(0), ...ipaddr.IPv4.parse(inner).octets]);
-  return address instanceof ipaddr.IPv6 && within(address, mapped) ? ipv4At(address.toByteArray(), 12, 13, 14, 15) : address;
+  return inner === undefined ? ipaddr.parse(text) : new ipaddr.IPv6([...Array<number>(12).fill(0), ...ipaddr.IPv4.parse(inner).octets]);
 };
 
-/** True for an address that an endpoint on the public internet can have. Not an address: false. */
-export const isPublicAddress = (text: string): boolean => {
-  const address = parse(text);
-  if (address === null) return false;
-  if (address instanceof ipaddr.IPv4) return !within(address, specialIpv4);
-  return within(address, globalUnicast) && !within(address, specialIpv6);
+const specialRule = (address: Address): AddressRule | null => {
+  const found = special.find(([range]) => within(address, range));
+  if (found !== undefined) return found[1];
+  return address instanceof ipaddr.IPv6 && !within(address, globalUnicast) ? 'not_global_unicast' : null;
 };
 
-/** Judges the address that is about to be dialled. `allowed`: CIDRs that are permitted besides public addresses. */
+export interface OperatorLists {
+  /** CIDRs that are dialled besides public addresses. */
+  readonly allowed: readonly string[];
+  /** CIDRs that are never dialled. */
+  readonly denied: readonly string[];
+}
+
+/** Judges the address that is about to be dialled. */
 export class AddressGuard {
   private readonly allowed: readonly Range[];
+  private readonly denied: readonly Range[];
 
-  constructor(allowed: readonly string[]) {
-    this.allowed = ranges(allowed);
+  constructor({ allowed, denied }: OperatorLists) {
+    this.allowed = allowed.map(rangeOf);
+    this.denied = denied.map(rangeOf);
   }
 
-  permits(text: string): boolean {
+  /** The rule that forbids to dial this address; null when it may be dialled. */
+  ruleAgainst(text: string): AddressRule | null {
     const address = parse(text);
-    if (address === null) return false;
-    if (!isPublicAddress(text) && !within(address, this.allowed)) return false;
-    if (address instanceof ipaddr.IPv4) return true;
-    return carriedBy(address)?.every((inner) => this.permits(inner.toString())) ?? false;
+    if (address === null) return 'not_an_address';
+    if (isMapped(address)) return this.judge(address) === 'denied_by_operator' ? 'denied_by_operator' : this.judgeMapped(innerOf(address));
+    return this.judge(address);
+  }
+
+  private judgeMapped(inner: ipaddr.IPv4): AddressRule | null {
+    const rule = this.judge(inner);
+    return rule !== null || this.allowed.some((range) => within(inner, range)) ? rule : 'embedded_ipv4';
+  }
+
+  private judge(address: Address): AddressRule | null {
+    if (this.denied.some((range) => within(address, range))) return 'denied_by_operator';
+    if (!this.allowed.some((range) => within(address, range))) {
+      const rule = specialRule(address);
+      if (rule !== null) return rule;
+    }
+    return address instanceof ipaddr.IPv6 ? this.judgeCarried(address) : null;
+  }
+
+  private judgeCarried(address: ipaddr.IPv6): AddressRule | null {
+    const carried = carriedIpv4(address);
+    if (carried === null) return 'embedded_ipv4';
+    for (const inner of carried) {
+      const rule = this.judge(inner);
+      if (rule !== null) return rule === 'denied_by_operator' ? rule : 'embedded_ipv4';
+    }
+    return null;
   }
 }

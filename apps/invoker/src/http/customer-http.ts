@@ -1,4 +1,5 @@
 import { EndpointPools, type EndpointPoolsOptions } from './endpoint-pools.js';
+import type { EndpointTls } from './endpoint-tls.js';
 import { type Exchange, ExchangeHandler } from './exchange.js';
 
 /** Where a request goes. `headers` is a flat list of names and values. */
@@ -7,7 +8,7 @@ export interface Target {
   /** Path and query, the query's secrets included. */
   readonly path: string;
   readonly headers: readonly string[];
-  readonly tls: null;
+  readonly tls: EndpointTls | null;
 }
 
 export interface CustomerCall {
@@ -33,7 +34,7 @@ export class CustomerHttp {
 
   /** POSTs once. Resolves with how it went, never rejects. */
   post({ orgId, target, headers, body, budgetMs }: CustomerCall): Promise<Exchange> {
-    const { pool, release } = this.pools.acquire(orgId, target.origin);
+    const { pool, release } = this.pools.acquire(orgId, target);
     return new Promise((resolve) => {
       const handler = new ExchangeHandler(budgetMs, (exchange) => {
         release();

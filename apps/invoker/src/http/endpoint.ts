@@ -3,6 +3,7 @@ import type { KeyRing } from '@cf/service-kit';
 import type { AccessTokens } from '../oauth/access-tokens.js';
 import type { TokenSource } from '../oauth/token-source.js';
 import type { Target } from './customer-http.js';
+import { prepareTls } from './endpoint-tls.js';
 
 /** Put in place of a secret wherever a call is recorded. */
 export const MASK = '***';
@@ -101,7 +102,8 @@ export const prepareEndpoint = (cloudFunction: CloudFunction, api: RegisteredApi
   const aad = `${sameId(api.orgId)}:${sameId(api.id)}`;
   try {
     const open = (sealed: string): string => options.keyRing.open(sealed, aad);
-    const credential = credentialOf(api, null, open, options.accessTokens);
+    const tls = prepareTls(api, open);
+    const credential = credentialOf(api, tls, open, options.accessTokens);
     if ('reason' in credential) return credential;
     const own = api.headers.map((header) => [header.name, header.secret ? open(header.sealedValue) : header.value, header.secret] as const);
     const chosen = new Set(own.map(([name]) => name.toLowerCase()));
@@ -119,7 +121,7 @@ export const prepareEndpoint = (cloudFunction: CloudFunction, api: RegisteredApi
       origin: url.origin,
       path: withQuery(`${url.pathname}${url.search}`, credential.query),
       headers: headers.flatMap(([name, value]) => [name, value]),
-      tls: null,
+      tls,
       tokens: credential.tokens ?? null,
       loggedHeaders: logged(headers),
       secrets: [...credential.secrets, ...own.filter(([, , secret]) => secret).map(([, value]) => value)].filter((value) => value !== ''),

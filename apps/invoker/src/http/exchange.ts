@@ -11,8 +11,9 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
-import { DialError } from './guarded-connector.js';
+import { DialError } from './dial-error.js';
 import { contentCoding, NO_BODY, type ReadBody, ResponseBody } from './response-body.js';
+import { describeTlsFailure, isTlsCode } from './tls-failure.js';
 import { WireOverflowError } from './wire-meter.js';
 
 export type ExchangeFailure = 'dns' | 'tls' | 'connection' | 'timeout' | 'blocked_address' | 'response_too_large' | 'invalid_request';
@@ -41,6 +42,11 @@ export const notSent = (startedAtMs: number): Exchange => ({
   body: NO_BODY,
 });
 
+/** Half of what Node's own servers take; real answers have some dozens. */
+const HEADERS_MAX = 1_000;
+
+const countOf = ({ rawHeaders }: Dispatcher.DispatchController): number => (Array.isArray(rawHeaders) ? rawHeaders.length / 2 : 0);
+
 /** Never leaves this file: it tells undici that nobody waits any more. */
 class Abandoned extends Error {}
 
@@ -50,6 +56,7 @@ const classify = (error: Error): { reason: ExchangeFailure; detail: string } => 
   if (code === 'UND_ERR_HEADERS_OVERFLOW') return { reason: 'response_too_large', detail: 'headers' };
   if (error instanceof WireOverflowError) return { reason: 'response_too_large', detail: error.message };
   if (code === 'UND_ERR_INVALID_ARG') return { reason: 'invalid_request', detail: error.message };
+  if (isTlsCode(code)) return { reason: 'tls', detail: describeTlsFailure(code) };
   return { reason: 'connection', detail: code };
 };
 
@@ -77,8 +84,9 @@ export class ExchangeHandler implements Dispatcher.DispatchHandler {
     this.sent = true;
   }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     if (this.over || status < 200) return;
+    if (countOf(controller) > HEADERS_MAX) return this.fail({ reason: 'response_too_large', detail: `more than ${HEADERS_MAX} headers` });
     this.status = status;
     this.headers = headers;
     this.body = new ResponseBody(contentCoding(headers['content-encoding']), (body) => this.answered(body));

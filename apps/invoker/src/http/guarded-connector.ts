@@ -1,112 +1,106 @@
-import { promises as dns, type LookupAddress } from 'node:dns';
-import { connect as dial, isIP, type LookupFunction, type Socket } from 'node:net';
-import { connect as dialSecurely } from 'node:tls';
+/**
+ * Opens connections to one origin, for undici and for the connection test.
+ *
+ * look-up (names only) – vet: every address has to pass – dial the vetted ones, the next one 250 ms after one that is silent –
+ * TLS. A literal address is vetted before the socket is made. Every failure is a `DialError`.
+ */
+import { connect as dial, isIP, type Socket } from 'node:net';
+import { connect as dialSecurely, type SecureContext } from 'node:tls';
 import type { buildConnector } from 'undici';
-import type { AddressGuard } from './address-guard.js';
+import { codeOf, DialError } from './dial-error.js';
+import { type EndpointTls, secureContextOf } from './endpoint-tls.js';
+import { describeTlsFailure } from './tls-failure.js';
+import { lookupOf, vet, vettedAddresses, type VettingOptions } from './vetted-lookup.js';
 import { meterAnswers } from './wire-meter.js';
 
 /** The longest timeout of a function: an exchange always gives up first, and a dead host does not hold a socket beyond it. */
 const DIAL_MS_MAX = 30_000;
+/** An address that is silent for so long gives way to the next one (RFC 8305 §5). */
+const NEXT_ADDRESS_MS = 250;
 /** Finds a peer that vanished without a word while its connection was kept. */
 const TCP_KEEP_ALIVE_MS = 60_000;
 
-export type DialFailure = 'dns' | 'tls' | 'connection' | 'blocked_address';
-
-/** A connection that did not come about; nothing of a request was sent. `message` names no address. */
-export class DialError extends Error {
-  constructor(
-    readonly reason: DialFailure,
-    message: string,
-  ) {
-    super(message);
-    this.name = 'DialError';
-  }
+export interface ConnectorOptions extends VettingOptions {
+  readonly tls: EndpointTls | null;
 }
 
-export type ResolveHost = (hostname: string) => Promise<readonly LookupAddress[]>;
-
-const resolveHost: ResolveHost = (hostname) => dns.lookup(hostname, { all: true });
-
-const codeOf = (error: unknown): string => (error as { code?: string }).code ?? (error as Error).message;
-
-const blocked = (): DialError => new DialError('blocked_address', 'the host has an address that is not public');
-
-/** Resolves once for all connections that are waiting for it, and lets a host through only when every address may be dialled. */
-const vettedLookup = (guard: AddressGuard, resolve: ResolveHost): LookupFunction => {
-  let underWay: Promise<readonly LookupAddress[]> | null = null;
-  const vetted = async (hostname: string): Promise<readonly LookupAddress[]> => {
-    const addresses = await resolve(hostname).catch((error: unknown) => {
-      throw new DialError('dns', codeOf(error));
-    });
-    if (addresses.length === 0) throw new DialError('dns', 'ENODATA');
-    if (!addresses.every(({ address }) => guard.permits(address))) throw blocked();
-    return addresses;
-  };
-  return (hostname, options, callback) => {
-    underWay ??= vetted(hostname).finally(() => {
-      underWay = null;
-    });
-    underWay.then(
-      (addresses) => {
-        const [first] = addresses;
-        if (options.all === true) callback(null, [...addresses]);
-        else callback(null, first?.address ?? '', first?.family);
-      },
-      (error: Error) => callback(error as NodeJS.ErrnoException, '', 0),
-    );
-  };
-};
-
-export interface ConnectorOptions {
-  readonly guard: AddressGuard;
-  readonly resolve?: ResolveHost;
+/** How far a dial came. */
+export interface DialProgress {
+  vetted(): void;
+  connected(): void;
 }
 
-/**
- * Opens connections to one origin. The check is on the address that is dialled: a literal one here, the resolved ones in the
- * look-up that the socket itself uses, so there is no second look-up between check and use. Every failure is a `DialError`.
- */
-export const guardedConnector = ({ guard, resolve = resolveHost }: ConnectorOptions): buildConnector.connector => {
-  const lookup = vettedLookup(guard, resolve);
+const withoutBrackets = (hostname: string): string => hostname.replace(/^\[(.*)\]$/, '$1');
+
+/** One for each origin and TLS settings; `onProgress` is told about the dial that was begun last. */
+export const guardedConnector = (origin: string, options: ConnectorOptions, progress?: DialProgress): buildConnector.connector => {
+  const { protocol, hostname, port } = new URL(origin);
+  const host = withoutBrackets(hostname);
+  const secure = protocol === 'https:';
+  const isLiteral = isIP(host) !== 0;
+  const addresses = vettedAddresses(host, options);
+  const lookup = lookupOf(() =>
+    addresses().then((found) => {
+      progress?.vetted();
+      return found;
+    }),
+  );
+  let context: SecureContext | undefined;
   let session: Buffer | undefined;
 
-  return ({ hostname, protocol, port }, callback) => {
-    const literal = isIP(hostname) !== 0;
-    if (literal && !guard.permits(hostname)) {
-      queueMicrotask(() => callback(blocked(), null));
+  const target = {
+    host,
+    port: Number(port || (secure ? 443 : 80)),
+    lookup,
+    autoSelectFamily: true,
+    autoSelectFamilyAttemptTimeout: NEXT_ADDRESS_MS,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
+  };
+
+  const open = (): Socket => {
+    if (isLiteral) {
+      vet(host, [host], options);
+      progress?.vetted();
+    }
+    if (!secure) return dial(target);
+    try {
+      context ??= secureContextOf(options.tls);
+    } catch {
+      throw new DialError('tls', 'the TLS settings of the Registered API cannot be used');
+    }
+    return dialSecurely({
+      ...target,
+      ...(!isLiteral && { servername: host }),
+      ...(session !== undefined && { session }),
+      secureContext: context,
+      ALPNProtocols: ['http/1.1'],
+      rejectUnauthorized: true,
+    }).on('session', (ticket) => {
+      session = ticket;
+    });
+  };
+
+  return (_options, callback) => {
+    let socket: Socket;
+    try {
+      socket = open();
+    } catch (error) {
+      queueMicrotask(() => callback(error as Error, null));
       return;
     }
-    const secure = protocol === 'https:';
-    const target = {
-      host: hostname,
-      port: Number(port || (secure ? 443 : 80)),
-      lookup,
-      autoSelectFamily: true,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
-    };
-    const socket: Socket = secure
-      ? dialSecurely({
-          ...target,
-          ...(!literal && { servername: hostname }),
-          ...(session !== undefined && { session }),
-          ALPNProtocols: ['http/1.1'],
-          minVersion: 'TLSv1.2',
-          rejectUnauthorized: true,
-        }).on('session', (ticket) => {
-          session = ticket;
-        })
-      : dial(target);
-
     let reached = false;
     const timer = setTimeout(() => socket.destroy(new DialError('connection', 'ETIMEDOUT')), DIAL_MS_MAX);
     const failed = (error: Error): void => {
       clearTimeout(timer);
-      callback(error instanceof DialError ? error : new DialError(secure && reached ? 'tls' : 'connection', codeOf(error)), null);
+      if (error instanceof DialError) callback(error, null);
+      else if (secure && reached) callback(new DialError('tls', describeTlsFailure(codeOf(error))), null);
+      else callback(new DialError('connection', codeOf(error)), null);
     };
     socket.once('connect', () => {
       reached = true;
+      progress?.connected();
     });
     socket.once('error', failed);
     socket.once(secure ? 'secureConnect' : 'connect', () => {

@@ -1,7 +1,8 @@
 import { Metrics, PLATFORM, type PlatformConfig } from '@cf/service-kit';
 import type { Provider } from '@nestjs/common';
-import { AddressGuard } from '../http/address-guard.js';
+import { DIALING } from '../dialing.provider.js';
 import { CustomerHttp } from '../http/customer-http.js';
+import type { VettingOptions } from '../http/vetted-lookup.js';
 import { USER_AGENT } from '../user-agent.js';
 import { AccessTokens } from './access-tokens.js';
 
@@ -12,12 +13,12 @@ const POOLS_MAX = 1_000;
 
 export const accessTokensProvider: Provider = {
   provide: AccessTokens,
-  useFactory: ({ allowedAddresses, allowHttp }: PlatformConfig, metrics: Metrics) =>
+  useFactory: ({ allowHttp }: PlatformConfig, metrics: Metrics, dialing: VettingOptions) =>
     new AccessTokens({
-      http: new CustomerHttp({ guard: new AddressGuard(allowedAddresses), connectionsMax: CONNECTIONS_MAX, poolsMax: POOLS_MAX }),
+      http: new CustomerHttp({ dialing, connectionsMax: CONNECTIONS_MAX, poolsMax: POOLS_MAX }),
       allowHttp,
       userAgent: USER_AGENT,
       asked: metrics.counter('cf_token_requests_total', 'Requests to customers’ token servers by outcome', ['outcome']),
     }),
-  inject: [PLATFORM, Metrics],
+  inject: [PLATFORM, Metrics, DIALING],
 };
