@@ -40,8 +40,23 @@ export const decodeCursor = <T>(schema: z.ZodType<T>, cursor: string): T => {
   try {
     return schema.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')));
   } catch {
-    throw new Problem(400, 'invalid_cursor', 'The cursor was not made by this API.', [
-      { pointer: 'cursor', code: 'invalid_cursor', detail: 'is not a cursor' },
-    ]);
+    throw invalidCursor('is not a cursor');
   }
 };
+
+export const invalidCursor = (detail: string): Problem =>
+  new Problem(400, 'invalid_cursor', 'The cursor was not made for this list.', [{ pointer: 'cursor', code: 'invalid_cursor', detail }]);
+
+/** A number of at least zero in a query. */
+export const queryNumber = z
+  .string()
+  .regex(/^\d{1,12}(\.\d{1,6})?$/, 'must be a number of at least 0')
+  .transform(Number);
+
+/** Text in a query, compared as it is; Postgres stores no NUL. */
+export const queryText = (charactersMax: number) =>
+  z
+    .string()
+    .min(1)
+    .max(charactersMax)
+    .regex(/^[^\0]*$/, 'must not hold NUL');
