@@ -16,4 +16,17 @@ export class ExecutionAudit {
     const subject = { type: 'execution', id: invocationId };
     return this.trail.record({ orgId, actor: actorOf(principal), action, outcome: 'done', subject, details: {} });
   }
+
+  /** Asking what responses hold is a way of reading them. The text that was asked for is not written down. */
+  searched(orgId: string, principal: Principal, { from, to }: { readonly from: string; readonly to: string }): Promise<void> {
+    const subject = { type: 'organization', id: orgId };
+    return this.trail.record({
+      orgId,
+      actor: actorOf(principal),
+      action: 'execution.searched',
+      outcome: 'done',
+      subject,
+      details: { from, to },
+    });
+  }
 }

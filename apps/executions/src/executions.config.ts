@@ -24,6 +24,10 @@ const schema = z.object({
   EXECUTIONS_RELEASE_MAX: whole(1, 10_000).default(1_000),
   /** Days for which partitions exist ahead of time: an absence of whoever watches the alarm. */
   EXECUTIONS_PARTITION_DAYS_AHEAD: whole(1, 60).default(7),
+  /** Rows that one page of a list looks at; beyond them it ends early and its cursor goes on. 10,000 take some 20 ms. */
+  EXECUTIONS_WALK_ROWS_MAX: whole(1, 1_000_000).default(10_000),
+  /** ms that counting may take before it is refused as too broad. */
+  EXECUTIONS_COUNT_TIMEOUT_MS: whole(100, 25_000).default(2_000),
 });
 
 export type ExecutionsConfig = z.infer<typeof schema>;

@@ -16,7 +16,10 @@ import { ExecutionsGroup } from './executions.group.js';
 import { ExecutionAudit } from './execution-audit.js';
 import { ExecutionsShutdown } from './executions.shutdown.js';
 import { RecordedInvocationResultsConsumer } from './invocation-results.consumer.js';
+import { ExecutionPages } from './query/execution-pages.repository.js';
 import { ExecutionsController } from './query/executions.controller.js';
+import { ExecutionsStatisticsController } from './query/executions-statistics.controller.js';
+import { ExecutionsStatistics } from './query/executions-statistics.repository.js';
 import { ExecutionsRepository } from './query/executions.repository.js';
 import { DeadLettersRepository } from './recording/dead-letters.repository.js';
 import { Recorder } from './recording/recorder.js';
@@ -31,6 +34,7 @@ import { RecordedStepResultsConsumer } from './step-results.consumer.js';
     DeadLettersConsumer,
     ExecutionsController,
     CancellationsController,
+    ExecutionsStatisticsController,
   ],
   providers: [
     { provide: EXECUTIONS_CONFIG, useFactory: readExecutionsConfig },
@@ -49,6 +53,8 @@ import { RecordedStepResultsConsumer } from './step-results.consumer.js';
     ExecutionsRepository,
     ExecutionAudit,
     CancellationsRepository,
+    ExecutionPages,
+    ExecutionsStatistics,
     ExecutionsShutdown,
   ],
 })

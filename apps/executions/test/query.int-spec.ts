@@ -116,7 +116,9 @@ describe('the executions API', () => {
     `cursor=${encodeCursor({ createdAt: '0000-01-01T00:00:00Z', invocationId: randomUUID() })}`,
     'createdAt[ne]=2026-01-01T00:00:00Z',
     'test=true&test=false',
-    'durationMs[gte]=5',
+    'durationMs[gte]=-5',
+    'httpStatus=5xx',
+    'eventType=%00',
   ])('refuses %s', async (query) => {
     const { status, body } = await executions.get(`${list}?${query}`);
     expect(status).toBe(400);
@@ -192,7 +194,7 @@ describe('the executions API', () => {
     });
     expect(seen).toEqual({ data: [], nextCursor: null });
     const { body } = await executions.get(`${list}?limit=1`);
-    expect((await executions.get(`/v1/orgs/${other}/executions?cursor=${body.nextCursor}`, token)).body.data).toEqual([]);
+    expect((await executions.get(`/v1/orgs/${other}/executions?cursor=${body.nextCursor}`, token)).status).toBe(400);
     expect((await executions.get(`/v1/orgs/${other}/executions/${waiting.invocationId}`, token)).status).toBe(404);
     expect((await executions.request('POST', `/v1/orgs/${other}/executions/${waiting.invocationId}/retries`, { token })).status).toBe(404);
   });
@@ -200,10 +202,5 @@ describe('the executions API', () => {
   it('refuses to retry a step', async () => {
     const { status, body } = await executions.request('POST', `${list}/${step.invocationId}/retries`, { token: tokens.writer });
     expect({ status, code: body.code }).toEqual({ status: 409, code: 'step_not_retryable' });
-  });
-
-  it('has no routes that do not exist yet', async () => {
-    expect((await executions.request('POST', `${list}/${waiting.invocationId}/cancellation`)).status).toBe(404);
-    expect((await executions.get(`/v1/orgs/${orgId}/replays`)).status).toBe(404);
   });
 });

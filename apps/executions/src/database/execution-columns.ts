@@ -45,7 +45,7 @@ const types = {
   stepResultOffset: 'bigint',
 } as const satisfies Record<keyof Execution, string>;
 
-const columnOf = (property: string): string => property.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+export const columnOf = (property: string): string => property.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 const properties = Object.keys(types) as (keyof Execution)[];
 const columns = properties.map(columnOf);
 

@@ -5,6 +5,7 @@ import { type EntityManager, QueryFailedError } from 'typeorm';
 import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.js';
 import { CreateExecutions1764000000000 } from './migrations/create-executions.migration.js';
 import { PauseAndWindows1764300000000 } from './migrations/pause-and-windows.migration.js';
+import { IndexUnsuccessful1764300000300 } from './migrations/index-unsuccessful.migration.js';
 
 /** Postgres refused a statement for good. Its parameters are left out: they hold bodies, and errors are logged. */
 export class StatementRefused extends Error {
@@ -33,7 +34,7 @@ export class ExecutionsDatabase extends Database implements OnModuleInit {
       url: platform.databaseUrl,
       schema: 'executions',
       entities: [],
-      migrations: [CreateExecutions1764000000000, PauseAndWindows1764300000000],
+      migrations: [CreateExecutions1764000000000, PauseAndWindows1764300000000, IndexUnsuccessful1764300000300],
       name: 'executions',
       connectionsMax: config.EXECUTIONS_CONNECTIONS_MAX,
     });

@@ -1,6 +1,7 @@
 import { type Attempt, LOGGED_BODY_BYTES_MAX } from '@cf/contract';
 import { cutText } from '../cut-text.js';
 import type { Execution } from '../execution.js';
+import { explainExecution } from './explain-execution.js';
 
 /** An execution as the API shows it (wire.md §2). */
 export const executionView = (row: Execution) => ({
@@ -76,6 +77,7 @@ const shown = ({ body, truncated }: StoredRequest): StoredRequest => {
 /** With every attempt. Bodies may hold health data: requests and responses are shown to whoever may reveal them. */
 export const executionDetailView = ({ row, attempts, request }: ExecutionDetail, revealed: boolean) => ({
   ...executionView(row),
+  explanation: explainExecution(row),
   attempts: attempts.map((attempt) => ({
     attemptId: attempt.attemptId,
     number: attempt.number,

@@ -1,12 +1,14 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common';
 import { sameId, uuid } from '@cf/contract';
 import { CurrentPrincipal, hasScope, type Principal, RegistryCache, RequireScope, TenantGuard } from '@cf/registry-cache';
-import { decodeCursor, encodeCursor, notFound, parseQuery, Problem, TakesQuery, ZodPipe } from '@cf/service-kit';
+import { listCursor, notFound, parseQuery, Problem, TakesQuery, ZodPipe } from '@cf/service-kit';
 import { z } from 'zod';
 import type { Execution } from '../execution.js';
 import { ExecutionAudit } from '../execution-audit.js';
 import { refusalDetails, refuseRetry } from '../retries/check-retry.js';
+import { approveTextSearch } from './approve-text-search.js';
 import { executionCursor, executionsQuery } from './execution-filters.js';
+import { ExecutionPages } from './execution-pages.repository.js';
 import { executionDetailView, executionView } from './execution-view.js';
 import { ExecutionsRepository } from './executions.repository.js';
 
@@ -23,6 +25,7 @@ const idOf = (text: string): string => {
 export class ExecutionsController {
   constructor(
     private readonly executions: ExecutionsRepository,
+    private readonly pages: ExecutionPages,
     private readonly registry: RegistryCache,
     private readonly audit: ExecutionAudit,
   ) {}
@@ -30,17 +33,14 @@ export class ExecutionsController {
   @Get()
   @TakesQuery()
   @RequireScope('executions:read')
-  async list(@Param('orgId') orgId: string, @Query() query: unknown) {
-    const { limit, cursor, ...filters } = parseQuery(executionsQuery, query);
-    const after = cursor === undefined ? null : decodeCursor(executionCursor, cursor);
-    const rows = await this.executions.list(sameId(orgId), filters, after, limit + 1);
-    const page = rows.slice(0, limit);
-    const last = page.at(-1);
-    return {
-      data: page.map(executionView),
-      nextCursor:
-        rows.length > limit && last !== undefined ? encodeCursor({ createdAt: last.createdAt, invocationId: last.invocationId }) : null,
-    };
+  async list(@Param('orgId') orgId: string, @Query() query: unknown, @CurrentPrincipal() principal: Principal) {
+    const { limit, cursor, text = null, ...filters } = parseQuery(executionsQuery, query);
+    if (text !== null) {
+      await this.audit.searched(sameId(orgId), principal, approveTextSearch(filters, hasScope(principal, 'executions:reveal')));
+    }
+    const cursors = listCursor('executions', { orgId: sameId(orgId), text, ...filters }, executionCursor);
+    const page = await this.pages.find({ orgId: sameId(orgId), filters, text, after: cursors.decode(cursor), limit });
+    return { data: page.rows.map(executionView), nextCursor: page.next === null ? null : cursors.encode(page.next) };
   }
 
   @Get(':invocationId')

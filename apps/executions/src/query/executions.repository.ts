@@ -4,7 +4,6 @@ import type { Execution } from '../execution.js';
 import { ExecutionsDatabase } from '../database/executions-database.js';
 import { readExecution, selectedColumns } from '../database/execution-columns.js';
 import { PRIORITY } from '../recording/plan-recording.js';
-import { type ExecutionCursor, type ExecutionFilters, whereOf } from './execution-filters.js';
 import type { ExecutionDetail, StoredAttempt, StoredRequest } from './execution-view.js';
 
 type Row = Parameters<typeof readExecution>[0];
@@ -34,17 +33,6 @@ const MARK_ORDERED = `
 @Injectable()
 export class ExecutionsRepository {
   constructor(private readonly database: ExecutionsDatabase) {}
-
-  list(orgId: string, filters: ExecutionFilters, after: ExecutionCursor | null, limit: number): Promise<Execution[]> {
-    const { sql, params } = whereOf(orgId, filters, after);
-    return this.database.tenant(orgId, async (manager) => {
-      const rows: Row[] = await manager.query(
-        `SELECT ${selectedColumns} FROM executions WHERE ${sql} ORDER BY created_at DESC, invocation_id DESC LIMIT ${limit}`,
-        params,
-      );
-      return rows.map(readExecution);
-    });
-  }
 
   find(orgId: string, invocationId: string): Promise<ExecutionDetail | null> {
     return this.database.tenant(orgId, (manager) => this.detail(manager, invocationId));

@@ -1,0 +1,73 @@
+import { Controller, Get, Param, Query, UseGuards } from '@nestjs/common';
+import { type ExecutionStatus, sameId } from '@cf/contract';
+import { RequireScope, TenantGuard } from '@cf/registry-cache';
+import { parseQuery, Problem, TakesQuery } from '@cf/service-kit';
+import { z } from 'zod';
+import { executionFilters, type ExecutionFilters } from './execution-filters.js';
+import { ExecutionsStatistics, type StatusCount } from './executions-statistics.repository.js';
+import { bucketCount, BUCKETS_MAX, fittingInterval, type Interval, intervals } from './time-buckets.js';
+
+/** Of a question that says no beginning. */
+const DEFAULT_RANGE_MS = 24 * 60 * 60_000;
+
+const countsQuery = executionFilters.extend({ by: z.enum(['status', 'failureReason', 'cloudFunctionId']).default('status') });
+const histogramQuery = executionFilters.extend({ interval: z.enum(Object.keys(intervals) as [Interval, ...Interval[]]).optional() });
+
+/** The filters with a beginning and an end. */
+const bounded = (given: ExecutionFilters): { filters: ExecutionFilters; from: string; to: string } => {
+  const end = given['createdAt[lt]'] ?? given['createdAt[lte]'];
+  const to = end ?? new Date().toISOString();
+  const begin = given['createdAt[gte]'] ?? given['createdAt[gt]'];
+  const from = begin ?? new Date(Date.parse(to) - DEFAULT_RANGE_MS).toISOString();
+  const filters = {
+    ...given,
+    ...(begin === undefined ? { 'createdAt[gte]': from } : {}),
+    ...(end === undefined ? { 'createdAt[lte]': to } : {}),
+  };
+  return { filters, from, to };
+};
+
+const bucketsOf = (counts: readonly StatusCount[], firstMs: number, intervalMs: number, count: number) => {
+  const byTime = new Map<number, Partial<Record<ExecutionStatus, number>>>();
+  for (const { at, status, count: of } of counts) byTime.set(at.getTime(), { ...byTime.get(at.getTime()), [status]: of });
+  return Array.from({ length: count }, (_, index) => {
+    const startMs = firstMs + index * intervalMs;
+    const byStatus = byTime.get(startMs) ?? {};
+    const total = Object.values(byStatus).reduce((sum, of) => sum + of, 0);
+    return { from: new Date(startMs).toISOString(), count: total, byStatus };
+  });
+};
+
+@Controller('v1/orgs/:orgId/executions')
+@UseGuards(TenantGuard)
+@RequireScope('executions:read')
+export class ExecutionsStatisticsController {
+  constructor(private readonly statistics: ExecutionsStatistics) {}
+
+  @Get('counts')
+  @TakesQuery()
+  async counts(@Param('orgId') orgId: string, @Query() query: unknown) {
+    const { by, ...given } = parseQuery(countsQuery, query);
+    const { filters, from, to } = bounded(given);
+    return { by, from, to, data: await this.statistics.counts(sameId(orgId), filters, by) };
+  }
+
+  @Get('histogram')
+  @TakesQuery()
+  async histogram(@Param('orgId') orgId: string, @Query() query: unknown) {
+    const { interval: wanted, ...given } = parseQuery(histogramQuery, query);
+    const { filters, from, to } = bounded(given);
+    const [fromMs, toMs] = [Date.parse(from), Date.parse(to)];
+    const interval = wanted ?? fittingInterval(fromMs, toMs);
+    const intervalMs = intervals[interval];
+    const count = Math.max(0, bucketCount(fromMs, toMs, intervalMs));
+    if (count > BUCKETS_MAX) {
+      throw new Problem(400, 'too_many_buckets', `At most ${BUCKETS_MAX} intervals: choose a wider one or a shorter time.`, [
+        { pointer: 'interval', code: 'too_many_buckets', detail: `makes ${count} intervals` },
+      ]);
+    }
+    const firstMs = Math.floor(fromMs / intervalMs) * intervalMs;
+    const counts = await this.statistics.histogram(sameId(orgId), filters, new Date(firstMs).toISOString(), intervalMs);
+    return { interval, from, to, data: bucketsOf(counts, firstMs, intervalMs, count) };
+  }
+}
