@@ -1,6 +1,7 @@
 /**
  * `npm run bench [-- PART …]`: figures of one run side by side, as ratios; written to .bench/results.json.
- * Parts: `start`, `steps`, `throughput` (all workloads) or a workload's name: `zero`, `50ms`, `bimodal`, `hang`, `hot`. BENCH_ROUNDS (3), and
+ * Parts: `start`, `steps`, `throughput` (all workloads) or a workload's name: `zero`, `50ms`, `bimodal`, `hang`, `hot`; `queries` on
+ * BENCH_EXECUTIONS (1,000,000) rows. BENCH_ROUNDS (3), and
  * BENCH_PEERS (all) to compare with some only.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,6 +10,7 @@ import { join } from 'node:path';
 import { startEmbeddedPostgres } from '@cf/persistence';
 import { startKafkaBroker } from '../tools/kafka-broker.ts';
 import { Candidate, root } from './candidate.ts';
+import { measureQueries } from './executions-queries.ts';
 import { measureRoundTrip } from './round-trip.ts';
 import { measureSecondStart } from './second-start.ts';
 import { measureThroughput, type Peer } from './throughput.ts';
@@ -27,6 +29,11 @@ const results: Record<string, unknown> = {
 if (wants('start')) {
   process.stdout.write('Time to ready of the standalone\n');
   results['start'] = await measureSecondStart(rounds);
+}
+
+if (wants('queries')) {
+  process.stdout.write('Questions about executions\n');
+  results['queries'] = await measureQueries(Number(process.env['BENCH_EXECUTIONS'] ?? 1_000_000));
 }
 
 const chosenWorkloads = workloads.filter(({ name }) => wants('throughput') || wants(name));
