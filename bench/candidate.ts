@@ -35,6 +35,10 @@ export class Candidate {
     );
   }
 
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+
   /** User and system time in ms, as Linux counts it; null elsewhere. */
   cpuMs(): number | null {
     try {

@@ -1,16 +1,17 @@
 /**
  * `npm run bench [-- PART …]`: figures of one run side by side, as ratios; written to .bench/results.json.
- * Parts: `start`, `steps`, `throughput` (all workloads) or a workload's name: `zero`, `50ms`, `bimodal`, `hang`, `hot`; `queries` on
- * BENCH_EXECUTIONS (1,000,000) rows. BENCH_ROUNDS (3), and
- * BENCH_PEERS (all) to compare with some only.
+ * Parts: `start`, `steps`, `api`, `matching`, `queries`, `throughput` (all workloads) or a workload's name: `zero`, `50ms`, `bimodal`, `hang`, `hot`.
+ * BENCH_ROUNDS (3), BENCH_PEERS (all) to compare with some only, BENCH_TRIGGERS (1000,10000,100000,1000000), BENCH_EXECUTIONS (1,000,000 rows).
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { startEmbeddedPostgres } from '@cf/persistence';
 import { startKafkaBroker } from '../tools/kafka-broker.ts';
+import { measureApi } from './api.ts';
 import { Candidate, root } from './candidate.ts';
 import { measureQueries } from './executions-queries.ts';
+import { measureMatching } from './matching.ts';
 import { measureRoundTrip } from './round-trip.ts';
 import { measureSecondStart } from './second-start.ts';
 import { measureThroughput, type Peer } from './throughput.ts';
@@ -20,6 +21,8 @@ const chosen = process.argv.slice(2);
 const wants = (part: string): boolean => chosen.length === 0 || chosen.includes(part);
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 3);
 const peers = (process.env['BENCH_PEERS'] ?? 'invoker,jvm-key,jvm-unordered,eachBatch,nest').split(',') as Peer[];
+
+const triggerCounts = (process.env['BENCH_TRIGGERS'] ?? '1000,10000,100000,1000000').split(',').map(Number);
 
 const results: Record<string, unknown> = {
   at: new Date().toISOString(),
@@ -37,7 +40,7 @@ if (wants('queries')) {
 }
 
 const chosenWorkloads = workloads.filter(({ name }) => wants('throughput') || wants(name));
-if (chosenWorkloads.length > 0 || wants('steps')) {
+if (chosenWorkloads.length > 0 || ['steps', 'api', 'matching'].some(wants)) {
   const dataDir = mkdtempSync(join(tmpdir(), 'cf-bench-'));
   const [broker, postgres] = await Promise.all([startKafkaBroker(), startEmbeddedPostgres({ dataDir })]);
   const endpoint = Candidate.run('bench/endpoint.ts', {});
@@ -47,6 +50,14 @@ if (chosenWorkloads.length > 0 || wants('steps')) {
     if (wants('steps')) {
       process.stdout.write('Round trip of a step at 200/s\n');
       results['steps'] = await measureRoundTrip({ ...where, perSecond: 200, seconds: 20 });
+    }
+    if (wants('api')) {
+      process.stdout.write('Reads and writes of the admin API\n');
+      results['api'] = await measureApi(where);
+    }
+    if (wants('matching')) {
+      process.stdout.write('Matching events with many triggers\n');
+      results['matching'] = await measureMatching({ ...where, sizes: triggerCounts });
     }
     for (const workload of chosenWorkloads) {
       process.stdout.write(`Calls a second of the invoker beside its peers, ${workload.name}\n`);
