@@ -41,7 +41,7 @@ export class StepLaneGroup implements ConsumerGroupHooks {
     const orgId = headers[messageHeader.orgId];
     const functionId = headers[messageHeader.functionId];
     if (orgId === undefined || functionId === undefined) return null;
-    return { key: `${orgId}/${functionId}`, limit: this.concurrency.limitOf(orgId, functionId) * (1 + WAITING_PER_CALL) };
+    return { key: `${orgId}/${functionId}`, limit: this.concurrency.limitOf(orgId, functionId) * (1 + WAITING_PER_CALL), tenant: orgId };
   }
 
   async assigned(partitions: readonly AssignedPartition[]): Promise<void> {

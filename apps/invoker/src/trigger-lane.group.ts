@@ -47,7 +47,7 @@ export class TriggerLaneGroup implements ConsumerGroupHooks {
     const orgId = headers[messageHeader.orgId];
     const functionId = headers[messageHeader.functionId];
     if (orgId === undefined || functionId === undefined) return null;
-    return { key: `${orgId}/${functionId}`, limit: this.concurrency.limitOf(orgId, functionId) };
+    return { key: `${orgId}/${functionId}`, limit: this.concurrency.limitOf(orgId, functionId), tenant: orgId };
   }
 
   async assigned(partitions: readonly AssignedPartition[]): Promise<void> {

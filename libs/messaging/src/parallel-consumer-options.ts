@@ -4,6 +4,8 @@ import type { AssignedPartition, LogRecord, TopicPartition } from './log.js';
 export interface Bulkhead {
   readonly key: string;
   readonly limit: number;
+  /** Slots are shared out between tenants first, then between the bulkheads of each. Always the same for a key. */
+  readonly tenant?: string;
 }
 
 export interface RecordContext {

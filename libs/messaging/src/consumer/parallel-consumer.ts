@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AssignedPartition, GroupMember, LogRecord, MessageLog, TopicPartition } from '../log.js';
-import type { GroupPolicy, ParallelConsumerOptions } from '../parallel-consumer-options.js';
+import type { Bulkhead, GroupPolicy, ParallelConsumerOptions } from '../parallel-consumer-options.js';
 import { CommitLoop } from './commit-loop.js';
 import { COMMIT_INTERVAL_MS, Committer } from './committer.js';
 import type { ConsumerObserver, ConsumerStats } from './consumer-observer.js';
@@ -174,7 +174,9 @@ export class ParallelConsumer {
     const receivedAtMs = performance.now();
     for (const record of records) {
       if (!owned.tracker.admits(record.offset)) continue;
-      const task = new Task(record, owned, this.#orderKeyOf(record), this.#bulkheadKeyOf(record), bytesOf(record), receivedAtMs);
+      const bulkhead = this.#bulkheadOf(record);
+      const keys = [this.#orderKeyOf(record), bulkhead?.key ?? null, bulkhead?.tenant ?? null] as const;
+      const task = new Task(record, owned, ...keys, bytesOf(record), receivedAtMs);
       owned.tracker.add(task);
       this.#buffer.grew(owned, task.bytes);
       if (!owned.guard.holds(task)) this.#scheduler.enqueue(task);
@@ -319,9 +321,9 @@ export class ParallelConsumer {
     }
   }
 
-  #bulkheadKeyOf(record: LogRecord): string | null {
+  #bulkheadOf(record: LogRecord): Bulkhead | null {
     try {
-      return this.policy.bulkhead?.(record)?.key ?? null;
+      return this.policy.bulkhead?.(record) ?? null;
     } catch {
       return null;
     }

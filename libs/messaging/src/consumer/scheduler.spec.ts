@@ -13,6 +13,7 @@ class Work implements Schedulable<Work> {
     readonly id: number,
     readonly orderKey: string | null,
     readonly bulkheadKey: string | null,
+    readonly tenantKey: string | null = null,
   ) {}
 }
 
@@ -49,6 +50,7 @@ describe('scheduler', () => {
         const scheduler = new Scheduler<Work>(maxInFlight, limitOf);
         const queued: Work[] = [];
         const running: Work[] = [];
+        const tenantOf = (bulkhead: string | null): string | null => (bulkhead === null ? null : bulkhead === 'z' ? 'small' : 'large');
         const runningIn = (bulkhead: string | null): number => running.filter((work) => work.bulkheadKey === bulkhead).length;
         const mayStart = (work: Work): boolean =>
           running.length < maxInFlight &&
@@ -57,7 +59,7 @@ describe('scheduler', () => {
             ![...running, ...queued].some((other) => other.orderKey === work.orderKey && (other.running || other.id < work.id)));
         steps.forEach((each, id) => {
           if (each.kind === 'enqueue') {
-            const work = new Work(id, each.key, each.bulkhead);
+            const work = new Work(id, each.key, each.bulkhead, tenantOf(each.bulkhead));
             queued.push(work);
             scheduler.enqueue(work);
           } else if (each.kind === 'start') {
@@ -67,6 +69,8 @@ describe('scheduler', () => {
             if (work === null) expect(startable).toEqual([]);
             else {
               expect(startable).toContain(work);
+              const held = (other: Work): number => running.filter(({ tenantKey }) => tenantKey === other.tenantKey).length;
+              expect(held(work)).toBe(Math.min(...startable.map(held)));
               queued.splice(queued.indexOf(work), 1);
               running.push(work);
             }
@@ -125,6 +129,29 @@ describe('scheduler', () => {
     for (const key of ['a', 'b', 'c']) for (const work of many(50, null, key)) scheduler.enqueue(work);
     startAll(scheduler);
     expect(scheduler.inFlightByBulkhead()).toEqual({ a: 3, b: 3, c: 3 });
+  });
+
+  it('shares the slots evenly between tenants, however many bulkheads each has', () => {
+    const scheduler = new Scheduler<Work>(9, () => 100);
+    const ofTenant = (tenant: string, bulkheads: number): Work[] =>
+      Array.from({ length: 60 }, (_, id) => new Work(id, null, `${tenant}${id % bulkheads}`, tenant));
+    for (const work of [...ofTenant('a', 30), ...ofTenant('b', 1), ...ofTenant('c', 2)]) scheduler.enqueue(work);
+    const started = startAll(scheduler);
+    for (const tenant of ['a', 'b', 'c']) expect(started.filter(({ tenantKey }) => tenantKey === tenant)).toHaveLength(3);
+    expect(scheduler.inFlightByBulkhead()).toMatchObject({ b0: 3, c0: 2, c1: 1 });
+    scheduler.release(started.find(({ tenantKey }) => tenantKey === 'b')!);
+    expect(startAll(scheduler).map(({ tenantKey }) => tenantKey)).toEqual(['b']);
+  });
+
+  it('gives a tenant whose bulkheads are all full no turn, and its turn back when one is not', () => {
+    const scheduler = new Scheduler<Work>(10, ({ tenantKey }) => (tenantKey === 'slow' ? 1 : 10));
+    const slow = Array.from({ length: 6 }, (_, id) => new Work(id, null, `slow${id % 2}`, 'slow'));
+    const quick = Array.from({ length: 3 }, (_, id) => new Work(id, null, 'quick', 'quick'));
+    for (const work of [...slow, ...quick]) scheduler.enqueue(work);
+    const started = startAll(scheduler);
+    expect(started.map(({ tenantKey }) => tenantKey).sort()).toEqual(['quick', 'quick', 'quick', 'slow', 'slow']);
+    scheduler.release(started.find(({ tenantKey }) => tenantKey === 'slow')!);
+    expect(startAll(scheduler).map(({ tenantKey }) => tenantKey)).toEqual(['slow']);
   });
 
   it('reads a limit anew at each start', () => {

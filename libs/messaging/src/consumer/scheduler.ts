@@ -1,14 +1,29 @@
 import { LinkedLine, type InLine } from './linked-line.js';
+import { type Contender, Turns } from './turns.js';
 
 export interface Schedulable<T extends InLine<T>> extends InLine<T> {
   readonly orderKey: string | null;
   readonly bulkheadKey: string | null;
+  /** Whose bulkhead it is; of one bulkhead it is always the same. */
+  readonly tenantKey: string | null;
   running: boolean;
   /** Starts when nothing else runs, and nothing else starts meanwhile. */
   alone: boolean;
 }
 
-class BulkheadState<T extends Schedulable<T>> implements InLine<BulkheadState<T>> {
+class TenantState<T extends Schedulable<T>> implements Contender<TenantState<T>> {
+  before: TenantState<T> | null = null;
+  after: TenantState<T> | null = null;
+  line: LinkedLine<TenantState<T>> | null = null;
+  running = 0;
+  /** Bulkheads that have something ready or running. */
+  size = 0;
+  readonly turns = new Turns<BulkheadState<T>>();
+
+  constructor(readonly key: string | null) {}
+}
+
+class BulkheadState<T extends Schedulable<T>> implements Contender<BulkheadState<T>> {
   before: BulkheadState<T> | null = null;
   after: BulkheadState<T> | null = null;
   /** Null while nothing is ready. */
@@ -16,18 +31,22 @@ class BulkheadState<T extends Schedulable<T>> implements InLine<BulkheadState<T>
   running = 0;
   readonly ready = new LinkedLine<T>();
 
-  constructor(readonly key: string | null) {}
+  constructor(
+    readonly key: string | null,
+    readonly tenant: TenantState<T>,
+  ) {}
 }
 
 /**
  * Decides which record runs next.
  *
  * A task is ready when no other of its order key is ready or running; ready tasks wait in their bulkhead. The turn goes by deficit
- * round robin whose cost is the slot that a call holds for as long as it runs: the bulkhead that holds the fewest slots is served
- * first, equals take turns. So one with thousands of slow calls waiting gets a fair share of the slots and no more, and one with a
- * single record gets the next free slot. A bulkhead at its limit stands aside until one of its calls ends (or `recheck`).
+ * round robin whose cost is the slot that a call holds for as long as it runs: the tenant that holds the fewest slots is served first,
+ * of its bulkheads the one that holds the fewest, equals take turns. So a tenant with a thousand functions gets as much as one with a
+ * single function, one with thousands of slow calls waiting gets a fair share of the slots and no more, and one with a single record
+ * gets the next free slot. A bulkhead at its limit stands aside until one of its calls ends (or `recheck`).
  *
- * Every step is O(1): bulkheads stand in a line for each number of slots held, and a call moves one to the neighbouring line.
+ * A step costs no more than the lines of `Turns` it moves over: one, when a call starts or ends.
  */
 export class Scheduler<T extends Schedulable<T>> {
   /** Delivered and not started. */
@@ -36,11 +55,11 @@ export class Scheduler<T extends Schedulable<T>> {
   /** Has an entry for each order key that is ready or running: the tasks behind that one, null for none yet. */
   readonly #waiting = new Map<string, LinkedLine<T> | null>();
   readonly #bulkheads = new Map<string, BulkheadState<T>>();
-  readonly #unbounded = new BulkheadState<T>(null);
-  readonly #linesBySlots: LinkedLine<BulkheadState<T>>[] = [];
+  readonly #tenants = new Map<string, TenantState<T>>();
+  readonly #nobodys = new TenantState<T>(null);
+  readonly #unbounded = new BulkheadState<T>(null, this.#nobodys);
+  readonly #turns = new Turns<TenantState<T>>();
   readonly #full = new LinkedLine<BulkheadState<T>>();
-  /** Every line below this one is empty. */
-  #lowestLine = 0;
   /** Its turn has come and it waits until nothing else runs, or it runs. */
   #alone: T | null = null;
 
@@ -77,6 +96,7 @@ export class Scheduler<T extends Schedulable<T>> {
     this.queued--;
     this.inFlight++;
     bulkhead.running++;
+    bulkhead.tenant.running++;
     this.#place(bulkhead);
     return task;
   }
@@ -93,6 +113,7 @@ export class Scheduler<T extends Schedulable<T>> {
     task.running = false;
     this.inFlight--;
     bulkhead.running--;
+    bulkhead.tenant.running--;
     this.#freeKey(task);
     this.#place(bulkhead);
   }
@@ -141,40 +162,51 @@ export class Scheduler<T extends Schedulable<T>> {
   #bulkheadOf(task: T): BulkheadState<T> {
     if (task.bulkheadKey === null) return this.#unbounded;
     let bulkhead = this.#bulkheads.get(task.bulkheadKey);
-    if (bulkhead === undefined) this.#bulkheads.set(task.bulkheadKey, (bulkhead = new BulkheadState<T>(task.bulkheadKey)));
+    if (bulkhead === undefined) {
+      const tenant = this.#tenantOf(task.tenantKey);
+      tenant.size++;
+      this.#bulkheads.set(task.bulkheadKey, (bulkhead = new BulkheadState<T>(task.bulkheadKey, tenant)));
+    }
     return bulkhead;
   }
 
-  #place(bulkhead: BulkheadState<T>): void {
-    if (bulkhead.ready.first !== null) {
-      this.#stand(bulkhead, (this.#linesBySlots[bulkhead.running] ??= new LinkedLine()));
-      if (bulkhead.running < this.#lowestLine) this.#lowestLine = bulkhead.running;
-      return;
-    }
-    this.#stand(bulkhead, null);
-    if (bulkhead.running === 0 && bulkhead.key !== null) this.#bulkheads.delete(bulkhead.key);
+  #tenantOf(key: string | null): TenantState<T> {
+    if (key === null) return this.#nobodys;
+    let tenant = this.#tenants.get(key);
+    if (tenant === undefined) this.#tenants.set(key, (tenant = new TenantState<T>(key)));
+    return tenant;
   }
 
-  #stand(bulkhead: BulkheadState<T>, line: LinkedLine<BulkheadState<T>> | null): void {
-    if (bulkhead.line === line) return;
-    bulkhead.line?.remove(bulkhead);
-    line?.push(bulkhead);
+  #place(bulkhead: BulkheadState<T>): void {
+    const { tenant } = bulkhead;
+    if (bulkhead.ready.first !== null) tenant.turns.stand(bulkhead);
+    else {
+      bulkhead.line?.remove(bulkhead);
+      if (bulkhead.running === 0) this.#forget(bulkhead);
+    }
+    this.#placeTenant(tenant);
+  }
+
+  #placeTenant(tenant: TenantState<T>): void {
+    if (tenant.turns.first() !== null) this.#turns.stand(tenant);
+    else tenant.line?.remove(tenant);
+  }
+
+  #forget({ key, tenant }: BulkheadState<T>): void {
+    if (key === null || !this.#bulkheads.delete(key)) return;
+    if (--tenant.size === 0 && tenant.key !== null) this.#tenants.delete(tenant.key);
   }
 
   #pick(): T | null {
-    for (let bulkhead = this.#leastServed(); bulkhead !== null; bulkhead = this.#leastServed()) {
-      const task = bulkhead.ready.first;
-      if (task === null) return null;
-      if (bulkhead.key === null || bulkhead.running < this.limitOf(task)) return task;
-      this.#stand(bulkhead, this.#full);
-    }
-    return null;
-  }
-
-  #leastServed(): BulkheadState<T> | null {
-    for (; this.#lowestLine < this.#linesBySlots.length; this.#lowestLine++) {
-      const bulkhead = this.#linesBySlots[this.#lowestLine]?.first ?? null;
-      if (bulkhead !== null) return bulkhead;
+    for (let tenant = this.#turns.first(); tenant !== null; tenant = this.#turns.first()) {
+      for (let bulkhead = tenant.turns.first(); bulkhead !== null; bulkhead = tenant.turns.first()) {
+        const task = bulkhead.ready.first;
+        if (task === null) return null;
+        if (bulkhead.key === null || bulkhead.running < this.limitOf(task)) return task;
+        bulkhead.line?.remove(bulkhead);
+        this.#full.push(bulkhead);
+      }
+      this.#placeTenant(tenant);
     }
     return null;
   }

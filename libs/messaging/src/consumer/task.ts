@@ -27,6 +27,7 @@ export class Task implements Schedulable<Task>, Tracked<Task>, Guarded {
     readonly partition: OwnedPartition,
     readonly orderKey: string | null,
     readonly bulkheadKey: string | null,
+    readonly tenantKey: string | null,
     readonly bytes: number,
     readonly receivedAtMs: number,
   ) {}
