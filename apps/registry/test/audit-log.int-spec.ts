@@ -1,10 +1,12 @@
 /** The audit log over HTTP and topics: what is in it, who may read it, and that nobody can bend it unseen. */
+import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type AuditEvent, auditEvents } from '@cf/contract';
 import { eventually } from '@cf/testing';
 import pg from 'pg';
-import { type Registry, type RegistryWorld, seedOrganization, startRegistry, startWorld } from './registry-fixture.js';
+import { OPERATOR, type Registry, type RegistryWorld, seedOrganization, startRegistry, startWorld } from './registry-fixture.js';
 
 interface Entry extends AuditEvent {
   readonly sequence: number;
@@ -187,6 +189,17 @@ describe('reading', () => {
       expect(await call('GET', `${path}/audit-log?${query}`)).toMatchObject({ status: 400 });
     for (const rest of ['export?limit=1', 'verification?head=12', 'verification?at=1'])
       expect(await call('GET', `${path}/audit-log/${rest}`)).toMatchObject({ status: 400 });
+  });
+
+  it('exports lines that anybody can verify offline, from the first to the head', async () => {
+    const { path } = await seedOrganization(world);
+    const answer = await fetch(`${world.address}${path}/audit-log/export`, { headers: { authorization: `Bearer ${OPERATOR}` } });
+    expect(answer.headers.get('content-type')).toBe('application/x-ndjson');
+    const script = join(import.meta.dirname, '../../../tools/verify-audit-log.ts');
+    const verifying = spawnSync(process.execPath, [script], { input: await answer.text(), encoding: 'utf8' });
+    const { head } = (await verify(path)) as { head: { sequence: number; hash: string } };
+    expect(head.sequence).toBe(4);
+    expect(verifying.stdout).toBe(`whole: 4 entries, head 4:${head.hash}\n`);
   });
 
   it('needs its scope, and shows nothing of another organization', async () => {

@@ -30,6 +30,8 @@ export interface Installation {
   readonly operator: Api;
   readonly log: MessageLog;
   readonly address: string;
+  /** More services on the same log and database, as an application of their own with its own cache. Answers its address. */
+  beside(services: readonly Type[]): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -63,12 +65,18 @@ export const startInstallation = async (engine: Engine, services: readonly Type[
     await log.close();
     throw error;
   });
+  const running = [stop];
   return {
+    beside: async (others) => {
+      const other = await runApplication(others, platform, log, logger);
+      running.unshift(other.stop);
+      return other.address;
+    },
     operator: new Api(() => address, platform.operatorToken),
     log,
     address,
     stop: async () => {
-      await stop();
+      for (const next of running) await next();
       await log.close();
       await database.drop();
       rmSync(dataDir, { recursive: true, force: true });
