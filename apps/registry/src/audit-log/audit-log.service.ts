@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Database } from '@cf/persistence';
-import { decodeCursor, encodeCursor } from '@cf/service-kit';
+import { listCursor } from '@cf/service-kit';
 import type { EntityManager } from 'typeorm';
 import { REGISTRY_DATABASE } from '../database/registry-database.token.js';
 import type { Page } from '../http/newest-first.js';
@@ -21,13 +21,14 @@ export class AuditLogService {
   ) {}
 
   async list(chain: string, { limit, cursor, ...filters }: ListAuditLog): Promise<Page<object>> {
-    const below = cursor === undefined ? null : decodeCursor(auditLogCursor, cursor).sequence;
+    const cursors = listCursor('audit-log', { chain, ...filters }, auditLogCursor);
+    const below = cursors.decode(cursor)?.sequence ?? null;
     const found = await this.read(chain, (manager) => this.entries.list(manager, chain, filters, below, limit + 1));
     const data = found.slice(0, limit);
     const last = data.at(-1);
     return {
       data: data.map(answerEntry),
-      nextCursor: found.length > limit && last !== undefined ? encodeCursor({ sequence: last.sequence }) : null,
+      nextCursor: found.length > limit && last !== undefined ? cursors.encode({ sequence: last.sequence }) : null,
     };
   }
 
