@@ -3,6 +3,7 @@ import {
   categoryOf,
   CHAT_EVENT_BYTES_MAX,
   chatEvents,
+  matchTriggers,
   messageHeader,
   uuid,
   type ChatEvent,
@@ -12,7 +13,6 @@ import {
 import { OnMessage, UnreadableMessage, type LogRecord, type MessageContext } from '@cf/messaging';
 import { RegistryCache } from '@cf/registry-cache';
 import { LoopGuard, type LoopVerdict } from './loop-guard.js';
-import { matchTriggers } from './match-triggers.js';
 import { MatcherMetrics } from './matcher-metrics.js';
 import { planInvocation, suppress } from './plan-invocation.js';
 import { TriggerInvocationsPublisher } from './trigger-invocations.publisher.js';

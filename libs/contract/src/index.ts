@@ -10,6 +10,7 @@ export * from './ids.js';
 export * from './invocation-request.js';
 export * from './invocation-result.js';
 export * from './limits.js';
+export * from './match-triggers.js';
 export * from './message-headers.js';
 export * from './registry-change.js';
 export * from './step-deadline.js';

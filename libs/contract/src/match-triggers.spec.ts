@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { chatEvents, eventExample, registryTriggers, type ChatEvent, type Trigger, type TriggerFilter } from '@cf/contract';
-import { matchTriggers } from './match-triggers.js';
+import { chatEvents, type ChatEvent } from './chat-event.js';
+import { eventExample } from './event-catalog.js';
+import { explainMatch, matchTriggers } from './match-triggers.js';
+import { registryTriggers, type Trigger, type TriggerFilter } from './registry-change.js';
 
 const event = chatEvents.example;
 const trigger = registryTriggers.example.resource as Trigger;
@@ -78,5 +80,26 @@ describe('matching triggers', () => {
     expect(matches({ ...trigger, enabled: false })).toBe(false);
     expect(matches({ ...trigger, orgId: other })).toBe(false);
     expect(matches(filtered(), { ...event, type: 'ChatReopened' })).toBe(false);
+  });
+
+  it('says what each filter saw, and agrees with the decision', () => {
+    const candidate = filtered(filter('Widget', 'matches', other), filter('EventType', 'matches', 'ChatOpened'));
+    expect(explainMatch(candidate, event)).toEqual([
+      {
+        category: 'ChatStatus',
+        matches: false,
+        categoryMatches: true,
+        filters: [
+          { property: 'Widget', operator: 'matches', values: [other], seen: widgetId, holds: false },
+          { property: 'EventType', operator: 'matches', values: ['ChatOpened'], seen: 'ChatOpened', holds: true },
+        ],
+      },
+    ]);
+    const lacking = explainMatch(filtered(filter('Topic', 'doesNotMatch', other)), { ...event, widgetTopicId: null });
+    expect(lacking[0]).toMatchObject({ matches: true, filters: [{ seen: null, holds: true }] });
+    expect(explainMatch(filtered(), eventExample('MessagePosted') as ChatEvent)[0]).toMatchObject({
+      matches: false,
+      categoryMatches: false,
+    });
   });
 });
