@@ -2,6 +2,8 @@ import { Module } from '@nestjs/common';
 import { RegistryCacheModule } from '@cf/registry-cache';
 import { CancellationsController } from './cancellations/cancellations.controller.js';
 import { CancellationsRepository } from './cancellations/cancellations.repository.js';
+import { BackTestsController } from './back-tests/back-tests.controller.js';
+import { PastEvents } from './back-tests/past-events.repository.js';
 import { ExecutionsDatabase } from './database/executions-database.js';
 import { Partitions } from './database/partitions.js';
 import { DeadLettersConsumer } from './dead-letters.consumer.js';
@@ -35,6 +37,7 @@ import { RecordedStepResultsConsumer } from './step-results.consumer.js';
     ExecutionsController,
     CancellationsController,
     ExecutionsStatisticsController,
+    BackTestsController,
   ],
   providers: [
     { provide: EXECUTIONS_CONFIG, useFactory: readExecutionsConfig },
@@ -55,6 +58,7 @@ import { RecordedStepResultsConsumer } from './step-results.consumer.js';
     CancellationsRepository,
     ExecutionPages,
     ExecutionsStatistics,
+    PastEvents,
     ExecutionsShutdown,
   ],
 })

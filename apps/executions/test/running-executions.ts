@@ -10,6 +10,7 @@ import {
   registryTriggers,
   type Scope,
   type Topic,
+  type Trigger,
   triggerInvocationRequests,
   triggerInvocationResults,
 } from '@cf/contract';
@@ -123,8 +124,8 @@ export class RunningExecutions {
 
   private versions = 0;
 
-  async setTrigger(orgId: string, id: string, enabled = true): Promise<void> {
-    const resource = { ...registryTriggers.example.resource!, id, orgId, enabled };
+  async setTrigger(orgId: string, id: string, enabled = true, over: Partial<Trigger> = {}): Promise<void> {
+    const resource = { ...registryTriggers.example.resource!, ...over, id, orgId, enabled };
     await this.publish(registryTriggers, { type: 'trigger', id, version: ++this.versions, deleted: false, resource });
   }
 

@@ -1,0 +1,57 @@
+import { eventCatalog, sameId, triggerCategory, type TriggerEvent, triggerFilter, uuid } from '@cf/contract';
+import { z } from 'zod';
+
+/** Events in one back-test, each held against every trigger. */
+export const EVENTS_MAX = 20;
+const TRIGGERS_NAMED_MAX = 100;
+const DRAFTS_MAX = 20;
+/** As many as a saved trigger may have. */
+const TRIGGER_EVENTS_MAX = 20;
+const FILTERS_MAX = 20;
+const VALUES_MAX = 1_000;
+
+const refuseUnknownProperties = ({ category, filters }: TriggerEvent, context: z.RefinementCtx): void => {
+  const known = eventCatalog.find((entry) => entry.category === category)?.filterProperties ?? [];
+  filters.forEach(({ property }, index) => {
+    if (known.includes(property)) return;
+    const message = `${category} can be filtered by ${known.join(', ')}`;
+    context.addIssue({ code: 'custom', path: ['filters', index, 'property'], message, params: { code: 'unknown_filter_property' } });
+  });
+};
+
+const filter = triggerFilter.extend({ values: z.array(z.string().max(200)).min(1).max(VALUES_MAX) }).strict();
+const triggerEvent = z
+  .strictObject({ category: triggerCategory, filters: z.array(filter).max(FILTERS_MAX).default([]) })
+  .superRefine(refuseUnknownProperties);
+const draft = z.strictObject({
+  name: z.string().max(200).default('draft'),
+  triggerEvents: z.array(triggerEvent).min(1).max(TRIGGER_EVENTS_MAX),
+});
+const ids = (itemsMax: number) => z.array(uuid.transform(sameId)).min(1).max(itemsMax).optional();
+
+const oneSource = (given: object, context: z.RefinementCtx): void => {
+  const sources = ['event', 'eventIds', 'last'].filter((name) => (given as Record<string, unknown>)[name] !== undefined);
+  if (sources.length !== 1)
+    context.addIssue({ code: 'custom', message: 'give exactly one of event, eventIds and last', params: { code: 'one_source' } });
+};
+
+const source = {
+  /** An event as the chat platform sends it. */
+  event: z.looseObject({}).optional(),
+  /** Events that a trigger took before, by id … */
+  eventIds: ids(EVENTS_MAX),
+  /** … or the newest so many of them. */
+  last: z.int().min(1).max(EVENTS_MAX).optional(),
+};
+
+/** Without `triggerIds` and `drafts`: every enabled trigger of the organization that names the event's category. */
+export const backTest = z
+  .strictObject({ ...source, triggerIds: ids(TRIGGERS_NAMED_MAX), drafts: z.array(draft).min(1).max(DRAFTS_MAX).optional() })
+  .superRefine(oneSource);
+
+/** Of one trigger; `draft` is another definition of it that is not saved. */
+export const backTestOfTrigger = z.strictObject({ ...source, draft: draft.optional() }).superRefine(oneSource);
+
+export type BackTest = z.infer<typeof backTest>;
+export type EventSource = Pick<BackTest, 'event' | 'eventIds' | 'last'>;
+export type Draft = z.infer<typeof draft>;
