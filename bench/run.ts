@@ -1,7 +1,8 @@
 /**
  * `npm run bench [-- PART …]`: figures of one run side by side, as ratios; written to .bench/results.json.
- * Parts: `start`, `steps`, `api`, `matching`, `queries`, `throughput` (all workloads) or a workload's name: `zero`, `50ms`, `bimodal`, `hang`, `hot`.
- * BENCH_ROUNDS (3), BENCH_PEERS (all) to compare with some only, BENCH_TRIGGERS (1000,10000,100000,1000000), BENCH_EXECUTIONS (1,000,000 rows).
+ * Parts: `start`, `steps`, `api`, `matching`, `queries`, `recorder`, `throughput` (all workloads) or a workload's name: `zero`, `50ms`, `bimodal`, `hang`, `hot`.
+ * BENCH_ROUNDS (3), BENCH_PEERS (all) to compare with some only, BENCH_TRIGGERS (1000,10000,100000,1000000), BENCH_EXECUTIONS (1,000,000 rows),
+ * BENCH_RECORDER_INVOCATIONS (1,000,000).
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
@@ -12,6 +13,7 @@ import { measureApi } from './api.ts';
 import { Candidate, root } from './candidate.ts';
 import { measureQueries } from './executions-queries.ts';
 import { measureMatching } from './matching.ts';
+import { measureRecorder } from './recorder.ts';
 import { measureRoundTrip } from './round-trip.ts';
 import { measureSecondStart } from './second-start.ts';
 import { measureThroughput, type Peer } from './throughput.ts';
@@ -37,6 +39,11 @@ if (wants('start')) {
 if (wants('queries')) {
   process.stdout.write('Questions about executions\n');
   results['queries'] = await measureQueries(Number(process.env['BENCH_EXECUTIONS'] ?? 1_000_000));
+}
+
+if (wants('recorder')) {
+  process.stdout.write('Invocations a second of the recorder, by the size of its table\n');
+  results['recorder'] = await measureRecorder(Number(process.env['BENCH_RECORDER_INVOCATIONS'] ?? 1_000_000));
 }
 
 const chosenWorkloads = workloads.filter(({ name }) => wants('throughput') || wants(name));

@@ -1,4 +1,5 @@
 import type { Execution } from '../execution.js';
+import type { CopyTarget } from './copy-rows.js';
 
 const types = {
   invocationId: 'uuid',
@@ -53,14 +54,13 @@ const columns = properties.map(columnOf);
 export const selectedColumns = properties.map((property) => `${columnOf(property)} AS "${property}"`).join(', ');
 
 const given = `json_to_recordset($1::json) AS given(${properties.map((property) => `"${property}" ${types[property]}`).join(', ')})`;
-const givenValues = properties.map((property) => `given."${property}"`).join(', ');
 
-/** Inserts rows given as JSON; those that exist are left out of the answer. */
-export const insertExecutions = `
-  INSERT INTO executions (${columns.join(', ')})
-  SELECT ${givenValues} FROM ${given} ORDER BY given."invocationId"
-  ON CONFLICT (invocation_id) DO NOTHING
-  RETURNING invocation_id`;
+/** Adds rows that are not there yet. */
+export const executionsCopy: CopyTarget<Execution> = {
+  table: 'executions',
+  columns,
+  values: (row) => properties.map((property) => row[property]),
+};
 
 const changing = properties.filter((property) => property !== 'invocationId' && property !== 'orgId');
 

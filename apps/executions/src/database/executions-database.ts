@@ -4,21 +4,10 @@ import { Health, PLATFORM, type PlatformConfig } from '@cf/service-kit';
 import { type EntityManager, QueryFailedError } from 'typeorm';
 import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.js';
 import { CreateExecutions1764000000000 } from './migrations/create-executions.migration.js';
+import { AttemptsOneIndex1764300000100 } from './migrations/attempts-one-index.migration.js';
 import { PauseAndWindows1764300000000 } from './migrations/pause-and-windows.migration.js';
 import { IndexUnsuccessful1764300000300 } from './migrations/index-unsuccessful.migration.js';
-
-/** Postgres refused a statement for good. Its parameters are left out: they hold bodies, and errors are logged. */
-export class StatementRefused extends Error {
-  readonly retryable = false;
-
-  constructor(
-    readonly code: string,
-    message: string,
-  ) {
-    super(message);
-    this.name = 'StatementRefused';
-  }
-}
+import { StatementRefused } from './statement-refused.js';
 
 const forgetParameters = (error: unknown): never => {
   if (!(error instanceof QueryFailedError)) throw error;
@@ -34,7 +23,12 @@ export class ExecutionsDatabase extends Database implements OnModuleInit {
       url: platform.databaseUrl,
       schema: 'executions',
       entities: [],
-      migrations: [CreateExecutions1764000000000, PauseAndWindows1764300000000, IndexUnsuccessful1764300000300],
+      migrations: [
+        CreateExecutions1764000000000,
+        PauseAndWindows1764300000000,
+        AttemptsOneIndex1764300000100,
+        IndexUnsuccessful1764300000300,
+      ],
       name: 'executions',
       connectionsMax: config.EXECUTIONS_CONNECTIONS_MAX,
     });
@@ -47,6 +41,10 @@ export class ExecutionsDatabase extends Database implements OnModuleInit {
 
   override system<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
     return super.system(work).catch(forgetParameters);
+  }
+
+  override owner<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
+    return super.owner(work).catch(forgetParameters);
   }
 
   async onModuleInit(): Promise<void> {

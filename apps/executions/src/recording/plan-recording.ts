@@ -41,7 +41,10 @@ export interface DueRow {
 export interface Recording {
   readonly added: readonly Execution[];
   readonly changed: readonly Execution[];
+  /** Of invocations that had none. */
   readonly requests: readonly RequestRow[];
+  /** Of invocations that have one, or where that is not known. */
+  readonly changedRequests: readonly RequestRow[];
   readonly due: readonly DueRow[];
   /** Ended or superseded: nothing of these waits any more. */
   readonly notDue: readonly string[];
@@ -52,21 +55,29 @@ export interface Recording {
 /** What a person asked for goes before what the schedule brings, and what was sent again in bulk after everything. */
 export const PRIORITY = { byHand: 0, automatic: 1, bulk: 2 } as const;
 
-export const attemptRowsOf = (heard: readonly HeardResult[]): AttemptRow[] =>
-  heard.flatMap((one) => {
-    if (one.source === 'step') return [];
+/** Each attempt that was told of, once. */
+export const attemptRowsOf = (heard: readonly HeardResult[]): AttemptRow[] => {
+  const rows = new Map<string, AttemptRow>();
+  for (const one of heard) {
+    if (one.source === 'step') continue;
     const { request, attempts } = one.result;
-    return attempts.map(({ request: sent, response, ...attempt }) => ({
-      ...attempt,
-      invocationId: sameId(request.invocationId),
-      orgId: request.orgId,
-      seq: request.seq,
-      requestHeaders: sent.headers,
-      responseHeaders: response?.headers ?? null,
-      responseBody: response?.body ?? null,
-      responseTruncated: response?.truncated ?? null,
-    }));
-  });
+    for (const { request: sent, response, ...attempt } of attempts) {
+      const attemptId = sameId(attempt.attemptId);
+      rows.set(attemptId, {
+        ...attempt,
+        attemptId,
+        invocationId: sameId(request.invocationId),
+        orgId: request.orgId,
+        seq: request.seq,
+        requestHeaders: sent.headers,
+        responseHeaders: response?.headers ?? null,
+        responseBody: response?.body ?? null,
+        responseTruncated: response?.truncated ?? null,
+      });
+    }
+  }
+  return [...rows.values()];
+};
 
 /** The whole body is kept for as long as it may be sent again, else as much as an execution shows. */
 const requestRow = (row: Execution, { body, ...envelope }: InvocationRequest): RequestRow => {
@@ -107,12 +118,12 @@ const fold = (known: Execution | null, heard: HeardResult): Execution =>
     : foldStepResult(known, heard.result, heard.orgId, heard.offset);
 
 /**
- * What a batch of results changes, given the rows that are known of its invocations and how many attempts are new to each.
+ * What a batch of results changes, given the rows that are known of its invocations and the attempts that are new.
  */
 export const planRecording = (
   heard: readonly HeardResult[],
   known: ReadonlyMap<string, Execution>,
-  newAttempts: ReadonlyMap<string, number>,
+  newAttempts: readonly AttemptRow[],
 ): Recording => {
   const rows = new Map(known);
   const requests = new Map<string, RequestRow>();
@@ -125,13 +136,15 @@ export const planRecording = (
     rows.set(id, after);
     if (after === before || one.source === 'step') continue;
     const { request } = one.result;
-    requests.set(id, requestRow(after, request));
+    if (before?.acceptedAt == null || Buffer.byteLength(request.body) > LOGGED_BODY_BYTES_MAX) requests.set(id, requestRow(after, request));
     if (request.kind !== 'trigger') continue;
     if (isPaced(after.deferReason)) heldFunctions.set(sameId(request.cloudFunctionId), { orgId: after.orgId });
     if (after.status === 'succeeded') healthyFunctions.add(sameId(request.cloudFunctionId));
   }
+  const counts = new Map<string, number>();
+  for (const { invocationId } of newAttempts) counts.set(invocationId, (counts.get(invocationId) ?? 0) + 1);
   const all = [...rows.values()].map((row) => {
-    const more = newAttempts.get(row.invocationId) ?? 0;
+    const more = counts.get(row.invocationId) ?? 0;
     return more === 0 ? row : { ...row, attemptCount: row.attemptCount + more };
   });
   const rescheduled = all.filter(
@@ -140,7 +153,8 @@ export const planRecording = (
   return {
     added: all.filter((row) => !known.has(row.invocationId)),
     changed: all.filter((row) => known.has(row.invocationId) && row !== known.get(row.invocationId)),
-    requests: [...requests.values()],
+    requests: [...requests.values()].filter(({ invocationId }) => !known.has(invocationId)),
+    changedRequests: [...requests.values()].filter(({ invocationId }) => known.has(invocationId)),
     due: rescheduled.map(dueRow).filter((row) => row !== null),
     notDue: rescheduled.filter((row) => row.nextAttemptAt === null && known.has(row.invocationId)).map(({ invocationId }) => invocationId),
     heldFunctions,

@@ -2,22 +2,59 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { Execution } from '../execution.js';
 import { ExecutionsDatabase } from '../database/executions-database.js';
-import { insertExecutions, readExecution, selectedColumns, updateExecutions } from '../database/execution-columns.js';
+import { type CopyTarget, copyRows } from '../database/copy-rows.js';
+import { executionsCopy, readExecution, selectedColumns, updateExecutions } from '../database/execution-columns.js';
 import { storableJson } from '../database/storable-json.js';
 import type { AttemptRow, DueRow, RequestRow } from './plan-recording.js';
 
-const INSERT_ATTEMPTS = `
-  INSERT INTO attempts (attempt_id, invocation_id, org_id, seq, number, origin, started_at, duration_ms, http_status, failure_reason,
-                        failure_detail, request_headers, response_headers, response_body, response_truncated)
-  SELECT given."attemptId", given."invocationId", given."orgId", given."seq", given."number", given."origin", given."startedAt",
-         given."durationMs", given."httpStatus", given."failureReason", given."failureDetail", given."requestHeaders",
-         given."responseHeaders", given."responseBody", given."responseTruncated"
-  FROM json_to_recordset($1::json) AS given("attemptId" uuid, "invocationId" uuid, "orgId" uuid, "seq" integer, "number" integer,
-         "origin" text, "startedAt" timestamptz, "durationMs" double precision, "httpStatus" integer, "failureReason" text,
-         "failureDetail" text, "requestHeaders" json, "responseHeaders" json, "responseBody" text, "responseTruncated" boolean)
-  ORDER BY given."attemptId"
-  ON CONFLICT DO NOTHING
-  RETURNING invocation_id AS "invocationId"`;
+const attemptsCopy: CopyTarget<AttemptRow> = {
+  table: 'attempts',
+  columns: [
+    'attempt_id',
+    'invocation_id',
+    'org_id',
+    'seq',
+    'number',
+    'origin',
+    'started_at',
+    'duration_ms',
+    'http_status',
+    'failure_reason',
+    'failure_detail',
+    'request_headers',
+    'response_headers',
+    'response_body',
+    'response_truncated',
+  ],
+  values: (row) => [
+    row.attemptId,
+    row.invocationId,
+    row.orgId,
+    row.seq,
+    row.number,
+    row.origin,
+    row.startedAt,
+    row.durationMs,
+    row.httpStatus,
+    row.failureReason,
+    row.failureDetail,
+    storableJson(row.requestHeaders),
+    row.responseHeaders === null ? null : storableJson(row.responseHeaders),
+    row.responseBody,
+    row.responseTruncated,
+  ],
+};
+
+const requestsCopy: CopyTarget<RequestRow> = {
+  table: 'requests',
+  columns: ['invocation_id', 'org_id', 'accepted_at', 'envelope', 'body', 'truncated'],
+  values: (row) => [row.invocationId, row.orgId, row.acceptedAt, row.envelope, row.body, row.truncated],
+};
+
+/** A second record of an attempt has the same start, so that few of the daily partitions are looked at. */
+const KNOWN_ATTEMPTS = `
+  SELECT attempt_id AS id FROM attempts
+  WHERE invocation_id = ANY($1::uuid[]) AND started_at >= $2::timestamptz AND started_at <= $3::timestamptz`;
 
 const SAVE_REQUESTS = `
   INSERT INTO requests AS known (invocation_id, org_id, accepted_at, envelope, body, truncated)
@@ -58,7 +95,7 @@ export class ResultsRepository {
   constructor(private readonly database: ExecutionsDatabase) {}
 
   transaction<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
-    return this.database.system(work);
+    return this.database.owner(work);
   }
 
   async lockExecutions(manager: EntityManager, invocationIds: readonly string[]): Promise<Map<string, Execution>> {
@@ -69,20 +106,27 @@ export class ResultsRepository {
     return new Map(rows.map(readExecution).map((row) => [row.invocationId, row]));
   }
 
-  /** How many of these attempts were not recorded before, by invocation. */
-  async insertAttempts(manager: EntityManager, attempts: readonly AttemptRow[]): Promise<Map<string, number>> {
-    const counts = new Map<string, number>();
-    if (attempts.length === 0) return counts;
-    const inserted: { invocationId: string }[] = await manager.query(INSERT_ATTEMPTS, [storableJson(attempts)]);
-    for (const { invocationId } of inserted) counts.set(invocationId, (counts.get(invocationId) ?? 0) + 1);
-    return counts;
+  /** Ids of those attempts that are recorded already; asked only of invocations that are. */
+  async knownAttempts(manager: EntityManager, attempts: readonly AttemptRow[]): Promise<ReadonlySet<string>> {
+    if (attempts.length === 0) return new Set();
+    const starts = attempts.map(({ startedAt }) => Date.parse(startedAt));
+    // Postgres keeps microseconds, `Date` milliseconds.
+    const bounds = [Math.min(...starts), Math.max(...starts) + 1].map((ms) => new Date(ms).toISOString());
+    const invocationIds = [...new Set(attempts.map(({ invocationId }) => invocationId))];
+    const rows: { id: string }[] = await manager.query(KNOWN_ATTEMPTS, [invocationIds, ...bounds]);
+    return new Set(rows.map(({ id }) => id));
   }
 
-  /** How many rows were inserted: less than given when another transaction was first. */
-  async insertExecutions(manager: EntityManager, rows: readonly Execution[]): Promise<number> {
-    if (rows.length === 0) return 0;
-    const inserted: unknown[] = await manager.query(insertExecutions, [storableJson(rows)]);
-    return inserted.length;
+  insertAttempts(manager: EntityManager, attempts: readonly AttemptRow[]): Promise<void> {
+    return copyRows(manager, attemptsCopy, attempts);
+  }
+
+  insertExecutions(manager: EntityManager, rows: readonly Execution[]): Promise<void> {
+    return copyRows(manager, executionsCopy, rows);
+  }
+
+  insertRequests(manager: EntityManager, rows: readonly RequestRow[]): Promise<void> {
+    return copyRows(manager, requestsCopy, rows);
   }
 
   async updateExecutions(manager: EntityManager, rows: readonly Execution[]): Promise<void> {
