@@ -1,6 +1,8 @@
 import { Module } from '@nestjs/common';
 import { type Lane } from '@cf/contract';
 import { RegistryCacheModule } from '@cf/registry-cache';
+import { ConnectionTestsController } from './connection-tests/connection-tests.controller.js';
+import { connectionTestsProvider } from './connection-tests/connection-tests.provider.js';
 import { DIALING, dialingProvider } from './dialing.provider.js';
 import { StepInvocationRequestsConsumer, TriggerInvocationRequestsConsumer } from './invocation-requests.consumer.js';
 import { InvokerMetrics } from './invoker-metrics.js';
@@ -17,6 +19,7 @@ import { TriggerLaneGroup } from './trigger-lane.group.js';
 
 @Module({
   imports: [RegistryCacheModule.forRoot({ triggers: false })],
+  controllers: [ConnectionTestsController],
   providers: [
     { provide: INVOKER_CONFIG, useFactory: () => readInvokerConfig() },
     AskedPauses,
@@ -24,6 +27,7 @@ import { TriggerLaneGroup } from './trigger-lane.group.js';
     InvokerMetrics,
     dialingProvider,
     accessTokensProvider,
+    connectionTestsProvider,
   ],
   exports: [
     RegistryCacheModule.forRoot({ triggers: false }),

@@ -15,10 +15,10 @@ import { AskedPauses } from './limits/asked-pauses.js';
 import { CircuitBreakers } from './limits/circuit-breakers.js';
 import { FunctionConcurrency, functionKey } from './limits/function-concurrency.js';
 import { OwnedPartitions } from './limits/owned-partitions.js';
+import { endpointOptionsOf } from './endpoint-options.js';
 import { StepSlots } from './limits/step-slots.js';
 import { TriggerVerdicts } from './limits/trigger-verdicts.js';
 import { AccessTokens } from './oauth/access-tokens.js';
-import { USER_AGENT } from './user-agent.js';
 
 /** Origins whose connections are kept at once (18 KB each without connections); more than this only dial again. */
 const POOLS_MAX = 4_000;
@@ -66,7 +66,7 @@ const createInvoker = (
   });
   const breakers = createBreakers(lane, config, cache, verdicts, metrics);
   metrics.observe(lane, { http, breakers, concurrency });
-  const endpointOptions = { keyRing: platform.keyRing, allowHttp: platform.allowHttp, userAgent: USER_AGENT, accessTokens };
+  const endpointOptions = endpointOptionsOf(platform, accessTokens);
   return new Invoker({
     lane,
     cache,

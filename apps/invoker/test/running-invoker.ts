@@ -1,7 +1,8 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
+  accessTokenText,
   type CloudFunction,
   flows,
   type InvocationRequest,
@@ -12,6 +13,7 @@ import {
   type RegisteredApi,
   registryChanges,
   sameId,
+  type Scope,
   stepInvocationRequests,
   stepInvocationResults,
   type Topic,
@@ -116,6 +118,19 @@ export class RunningInvoker {
     const resource = { id: orgId, name: 'Test', cloudFunctionsEnabled, retentionDays: 30 };
     await this.publish(registryChanges, { type: 'organization', id: orgId, version: ++this.versions, deleted: false, resource });
     return orgId;
+  }
+
+  async addToken(orgId: string, scopes: Scope[]): Promise<string> {
+    const token = accessTokenText(randomUUID().replaceAll('-', '').padEnd(40, '0'));
+    const hash = createHash('sha256').update(token).digest('hex');
+    const resource = { id: randomUUID(), orgId, name: 'Test', hash, scopes, expiresAt: null };
+    await this.publish(registryChanges, { type: 'access-token', id: resource.id, version: ++this.versions, deleted: false, resource });
+    return token;
+  }
+
+  /** A POST without a body to the service's own HTTP API. */
+  post(path: string, token: string): Promise<Response> {
+    return fetch(`${this.processes[0]?.address}${path}`, { method: 'POST', headers: { authorization: `Bearer ${token}` } });
   }
 
   async setApi(orgId: string, baseUrl: string, api: Partial<RegisteredApi> = {}): Promise<RegisteredApi> {

@@ -7,3 +7,4 @@ export * from './customer-endpoint.js';
 export * from './test-certificate.js';
 export * from './test-service.js';
 export { contentOf, numbered, publishAll } from './log-fixture.js';
+export * from './test-authority.js';

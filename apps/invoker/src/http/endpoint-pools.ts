@@ -1,7 +1,7 @@
 import { RESPONSE_HEADER_BYTES_MAX } from '@cf/contract';
 import { Pool } from 'undici';
 import type { EndpointTls } from './endpoint-tls.js';
-import { guardedConnector } from './guarded-connector.js';
+import { guardedDial } from './guarded-connector.js';
 import type { VettingOptions } from './vetted-lookup.js';
 
 /** Below the 5 s after which Node's own servers close a quiet connection: the race for it is lost by nobody. */
@@ -80,6 +80,7 @@ export class EndpointPools {
 
   private open(origin: string, tls: EndpointTls | null): Pool {
     const { dialing, connectionsMax } = this.options;
+    const dial = guardedDial(origin, { ...dialing, tls });
     return new Pool(origin, {
       connections: connectionsMax,
       pipelining: 1,
@@ -90,7 +91,7 @@ export class EndpointPools {
       // The exchange has one timer for everything.
       headersTimeout: 0,
       bodyTimeout: 0,
-      connect: guardedConnector(origin, { ...dialing, tls }),
+      connect: (_options, callback) => dial(callback),
     });
   }
 

@@ -93,15 +93,20 @@ export interface EndpointOptions {
   readonly accessTokens: AccessTokens;
 }
 
+/** Opens what is sealed for this API and no other. It throws when the key is missing or the text belongs elsewhere. */
+export const openerOf = ({ orgId, id }: RegisteredApi, keyRing: KeyRing): ((sealed: string) => string) => {
+  const aad = `${sameId(orgId)}:${sameId(id)}`;
+  return (sealed) => keyRing.open(sealed, aad);
+};
+
 /** The endpoint of a function, or why there is none. Never throws. */
 export const prepareEndpoint = (cloudFunction: CloudFunction, api: RegisteredApi, options: EndpointOptions): Endpoint | EndpointRefusal => {
   const joined = joinEndpointUrl(api.baseUrl, cloudFunction.endpointUrl);
   if (!joined.ok) return { reason: 'invalid_request', detail: `the URL of the function: ${joined.detail}` };
   const url = new URL(joined.url);
   if (url.protocol !== 'https:' && !options.allowHttp) return { reason: 'blocked_address', detail: 'plain http is not allowed' };
-  const aad = `${sameId(api.orgId)}:${sameId(api.id)}`;
+  const open = openerOf(api, options.keyRing);
   try {
-    const open = (sealed: string): string => options.keyRing.open(sealed, aad);
     const tls = prepareTls(api, open);
     const credential = credentialOf(api, tls, open, options.accessTokens);
     if ('reason' in credential) return credential;

@@ -32,8 +32,11 @@ export interface DialProgress {
 
 const withoutBrackets = (hostname: string): string => hostname.replace(/^\[(.*)\]$/, '$1');
 
-/** One for each origin and TLS settings; `onProgress` is told about the dial that was begun last. */
-export const guardedConnector = (origin: string, options: ConnectorOptions, progress?: DialProgress): buildConnector.connector => {
+/** Dials once. */
+export type Dial = (callback: buildConnector.Callback) => void;
+
+/** One for each origin and its TLS settings. */
+export const guardedDial = (origin: string, options: ConnectorOptions, progress?: DialProgress): Dial => {
   const { protocol, hostname, port } = new URL(origin);
   const host = withoutBrackets(hostname);
   const secure = protocol === 'https:';
@@ -82,7 +85,7 @@ export const guardedConnector = (origin: string, options: ConnectorOptions, prog
     });
   };
 
-  return (_options, callback) => {
+  return (callback) => {
     let socket: Socket;
     try {
       socket = open();
