@@ -3,7 +3,6 @@ import {
   type CircuitState,
   type InvocationRequest,
   type InvocationResult,
-  type Lane,
   type RegisteredApi,
   type CloudFunction,
   sameId,
