@@ -136,7 +136,8 @@ export const planRecording = (
     rows.set(id, after);
     if (after === before || one.source === 'step') continue;
     const { request } = one.result;
-    if ((before?.acceptedAt ?? null) === null || Buffer.byteLength(request.body) > LOGGED_BODY_BYTES_MAX) requests.set(id, requestRow(after, request));
+    if ((before?.acceptedAt ?? null) === null || Buffer.byteLength(request.body) > LOGGED_BODY_BYTES_MAX)
+      requests.set(id, requestRow(after, request));
     if (request.kind !== 'trigger') continue;
     if (isPaced(after.deferReason)) heldFunctions.set(sameId(request.cloudFunctionId), { orgId: after.orgId });
     if (after.status === 'succeeded') healthyFunctions.add(sameId(request.cloudFunctionId));
