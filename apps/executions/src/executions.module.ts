@@ -6,6 +6,8 @@ import { BackTestsController } from './back-tests/back-tests.controller.js';
 import { PastEvents } from './back-tests/past-events.repository.js';
 import { ExecutionsDatabase } from './database/executions-database.js';
 import { Partitions } from './database/partitions.js';
+import { KeptDeadLettersController } from './dead-letters/kept-dead-letters.controller.js';
+import { KeptDeadLetters } from './dead-letters/kept-dead-letters.repository.js';
 import { DeadLettersConsumer } from './dead-letters.consumer.js';
 import { BacklogMetrics } from './due/backlog-metrics.js';
 import { Claimer } from './due/claimer.js';
@@ -38,6 +40,7 @@ import { RecordedStepResultsConsumer } from './step-results.consumer.js';
     CancellationsController,
     ExecutionsStatisticsController,
     BackTestsController,
+    KeptDeadLettersController,
   ],
   providers: [
     { provide: EXECUTIONS_CONFIG, useFactory: readExecutionsConfig },
@@ -59,6 +62,7 @@ import { RecordedStepResultsConsumer } from './step-results.consumer.js';
     ExecutionPages,
     ExecutionsStatistics,
     PastEvents,
+    KeptDeadLetters,
     ExecutionsShutdown,
   ],
 })

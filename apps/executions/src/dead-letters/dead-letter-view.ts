@@ -1,0 +1,67 @@
+import type { DeadLetter } from '@cf/contract';
+
+export interface KeptDeadLetter {
+  readonly id: string;
+  readonly topic: string;
+  readonly partition: number;
+  /** A bigint as pg reads it. */
+  readonly offset: string;
+  readonly reason: DeadLetter['reason'];
+  readonly detail: string;
+  readonly receivedAt: Date;
+  readonly key: string | null;
+  readonly truncated: boolean;
+  readonly resentAt: Date | null;
+  readonly resentBy: string | null;
+  readonly resentCount: number;
+}
+
+export interface WholeDeadLetter extends KeptDeadLetter {
+  readonly valueBase64: string | null;
+  readonly valueSha256: string | null;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+const explanations: Readonly<Record<DeadLetter['reason'], string>> = {
+  not_utf8: 'Its bytes are not UTF-8, so whoever wrote it did not write JSON. Sent again it fails again.',
+  not_json: 'Its text is not JSON. Sent again it fails again; its sender has to put it right.',
+  invalid_message:
+    'It is JSON but not the message that its topic holds; the detail names the place. A later version may be able to read it.',
+  too_large: 'It is larger than what its topic may hold.',
+  handler_failed: 'It could be read, and handling it failed for good. Once the cause is put right, send it again.',
+  internal: 'The process that handled it died three times over, so it was taken aside. Once the cause is found, send it again.',
+};
+
+export const deadLetterView = (letter: KeptDeadLetter) => ({
+  id: letter.id,
+  origin: { topic: letter.topic, partition: letter.partition, offset: Number(letter.offset) },
+  reason: letter.reason,
+  explanation: explanations[letter.reason],
+  detail: letter.detail,
+  receivedAt: letter.receivedAt.toISOString(),
+  key: letter.key,
+  truncated: letter.truncated,
+  resentAt: letter.resentAt?.toISOString() ?? null,
+  resentBy: letter.resentBy,
+  resentCount: letter.resentCount,
+});
+
+const textOf = (bytes: Buffer): string | null => {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return null;
+  }
+};
+
+/** With its value: as text where it is UTF-8, else as base64. */
+export const wholeDeadLetterView = (letter: WholeDeadLetter) => {
+  const bytes = letter.valueBase64 === null ? null : Buffer.from(letter.valueBase64, 'base64');
+  const text = bytes === null ? null : textOf(bytes);
+  return {
+    ...deadLetterView(letter),
+    headers: letter.headers,
+    value: bytes === null ? null : text === null ? { encoding: 'base64', base64: letter.valueBase64 } : { encoding: 'utf-8', text },
+    valueSha256: letter.valueSha256,
+  };
+};
