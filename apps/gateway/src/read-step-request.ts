@@ -1,5 +1,12 @@
-import { sameId, stepRequest, type StepRequest } from '@cf/contract';
+import { sameId, stepRequest, type StepRequest, stepRequests, uuid } from '@cf/contract';
 import { Problem, problemErrors } from '@cf/service-kit';
+import { z } from 'zod';
+
+/** The message of `chatbot.step-requests`; its organization is that of the path. */
+export const stepRequestBody = z.object({ ...stepRequest.shape, orgId: uuid.optional() }).meta({ id: 'RunStep' });
+
+const { orgId: _, ...example } = stepRequests.example;
+export const stepRequestExample = example;
 
 const isObject = (body: unknown): body is Record<string, unknown> => typeof body === 'object' && body !== null && !Array.isArray(body);
 

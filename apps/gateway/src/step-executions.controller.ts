@@ -1,9 +1,9 @@
 import { Body, Controller, Header, HttpCode, Param, Post, Req, Res, UseGuards } from '@nestjs/common';
-import { FUNCTION_TIMEOUT_MS, messageHeader, STEP_GATEWAY_MARGIN_MS, stepDeadlineMs } from '@cf/contract';
+import { FUNCTION_TIMEOUT_MS, messageHeader, STEP_GATEWAY_MARGIN_MS, stepDeadlineMs, stepResult } from '@cf/contract';
 import { RegistryCache, RequireScope, TenantGuard } from '@cf/registry-cache';
-import { Problem } from '@cf/service-kit';
+import { Operation, Problem } from '@cf/service-kit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { readStepRequest } from './read-step-request.js';
+import { readStepRequest, stepRequestBody, stepRequestExample } from './read-step-request.js';
 import { singleHeader } from './single-header.js';
 import { StepRequestsPublisher } from './step-requests.publisher.js';
 import { StepResultsReader } from './step-results.reader.js';
@@ -22,6 +22,14 @@ export class StepExecutionsController {
   @HttpCode(200)
   @RequireScope('step-executions:run')
   @Header('content-type', 'application/json; charset=utf-8')
+  @Operation({
+    summary: 'Run a step',
+    description: 'Answers every outcome, failed ones too, with the step result. The same request id within 10 minutes is the same run.',
+    body: { 'application/json': stepRequestBody },
+    example: stepRequestExample,
+    answer: stepResult,
+    problems: ['invalid_request', 'log_unavailable', 'too_busy', 'no_result'],
+  })
   async run(
     @Param('orgId') orgId: string,
     @Body() body: unknown,

@@ -5,7 +5,10 @@ import { z } from 'zod';
 const NAMESPACE = '8a4f5f0e-6f0b-4b53-9a55-6a1c5f9f3d21';
 
 /** Any RFC 4122 text form, whatever its version bits: ids are made by other systems and passed on as they came. */
-export const uuid = z.string().regex(/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i, 'must be a uuid');
+export const uuid = z
+  .string()
+  .regex(/^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$/, 'must be a uuid')
+  .meta({ format: 'uuid' });
 
 /** Ids are compared without regard to case (wire.md): every map, row and derived id uses this form. */
 export const sameId = (id: string): string => id.toLowerCase();

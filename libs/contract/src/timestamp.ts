@@ -10,5 +10,8 @@ export const rfc3339 = z
   .transform(asDateReads)
   .pipe(z.iso.datetime({ offset: true }));
 
+/** A time in an answer. */
+export const writtenTime = z.iso.datetime({ precision: 3 });
+
 /** ISO 8601 UTC with milliseconds and `Z` is written. */
 export const writeTime = (time: string | number | Date): string => new Date(time).toISOString();

@@ -1,6 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { type CanActivate, type ExecutionContext, Inject, Injectable, SetMetadata } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
 import { ACCESS_TOKEN_PREFIX, type AccessToken, isAccessTokenText, sameId, type Scope, uuid } from '@cf/contract';
 import { notFound, OPERATOR_TOKEN_PREFIX, PLATFORM, type PlatformConfig, Problem } from '@cf/service-kit';
 import type { FastifyRequest } from 'fastify';
@@ -12,6 +11,9 @@ const REQUIRED_SCOPE = 'cf:required-scope';
 
 /** The scope that a route (or a whole controller) asks of an access token. */
 export const RequireScope = (scope: Scope) => SetMetadata(REQUIRED_SCOPE, scope);
+
+export const requiredScopeOf = (handler: object, controller: object): Scope | undefined =>
+  (Reflect.getMetadata(REQUIRED_SCOPE, handler) ?? Reflect.getMetadata(REQUIRED_SCOPE, controller)) as Scope | undefined;
 
 const BEARER = { 'www-authenticate': 'Bearer' };
 const unauthorized = (detail: string): Problem => new Problem(401, 'unauthorized', detail, [], BEARER);
@@ -75,12 +77,7 @@ abstract class AccessGuard {
 /** Lets in operators and the tokens of the organization in the path. What is another's is 404, a missing scope is 403. */
 @Injectable()
 export class TenantGuard extends AccessGuard implements CanActivate {
-  constructor(
-    @Inject(PLATFORM) platform: PlatformConfig,
-    cache: RegistryCache,
-    trail: AccessTrail,
-    private readonly reflector: Reflector,
-  ) {
+  constructor(@Inject(PLATFORM) platform: PlatformConfig, cache: RegistryCache, trail: AccessTrail) {
     super(platform, cache, trail);
   }
 
@@ -97,7 +94,7 @@ export class TenantGuard extends AccessGuard implements CanActivate {
       await this.cache.caughtUp();
       if (this.cache.organization(orgId) === undefined) throw notFound('There is no such organization.');
     }
-    const scope = this.reflector.getAllAndOverride<Scope | undefined>(REQUIRED_SCOPE, [context.getHandler(), context.getClass()]);
+    const scope = requiredScopeOf(context.getHandler(), context.getClass());
     if (scope === undefined) throw new Error('a tenant route names no scope');
     if (!hasScope(principal, scope)) {
       if (principal.type === 'access-token') this.trail.refused(principal, request, 'missing_scope', { scope });

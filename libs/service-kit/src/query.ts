@@ -21,12 +21,19 @@ export const pageQuery = {
     .regex(/^\d{1,3}$/, 'must be a whole number from 1 to 100')
     .transform(Number)
     .refine((limit) => limit >= 1 && limit <= 100, 'must be a whole number from 1 to 100')
+    .meta({ jsonSchema: { type: 'integer', minimum: 1, maximum: 100, default: 25 } })
     .default(25),
   cursor: z.string().min(1).max(1_000).optional(),
 };
 
+/** The answer of every list. */
+export const pageOf = <T extends z.ZodType>(item: T) => z.object({ data: z.array(item), nextCursor: z.string().nullable() });
+
 /** `true` or `false` in a query. */
-export const queryFlag = z.enum(['true', 'false']).transform((text) => text === 'true');
+export const queryFlag = z
+  .enum(['true', 'false'])
+  .transform((text) => text === 'true')
+  .meta({ jsonSchema: { type: 'boolean' } });
 
 /** A time in a query or a cursor. Postgres knows no year 0, and takes offsets of less than 16 hours only. */
 export const queryTime = rfc3339

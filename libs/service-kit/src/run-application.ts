@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Type } from '@nestjs/common';
 import { Module } from '@nestjs/common';
-import { NestFactory, Reflector } from '@nestjs/core';
+import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createLogTransport, type MessageLog } from '@cf/messaging';
 import type { Logger } from 'pino';
@@ -58,7 +58,7 @@ export const runApplication = async (
     abortOnError: false,
   });
   app.useGlobalFilters(new ProblemFilter(logger));
-  app.useGlobalInterceptors(new QueryInterceptor(new Reflector()));
+  app.useGlobalInterceptors(new QueryInterceptor());
   keepRawBodies(app);
   followTraces(app, logger);
   const health = app.get(Health);

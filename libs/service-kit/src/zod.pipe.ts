@@ -18,7 +18,7 @@ export const problemErrors = (error: z.ZodError): ProblemError[] =>
 
 /** Validates a body; what does not fit is a 400 with a pointer to each place. */
 export class ZodPipe<T> implements PipeTransform<unknown, T> {
-  constructor(private readonly schema: z.ZodType<T>) {}
+  constructor(readonly schema: z.ZodType<T>) {}
 
   transform(value: unknown): T {
     const read = this.schema.safeParse(value);

@@ -9,7 +9,10 @@ const VALUES_MAX = 20;
 
 /** `status=failed&status=cancelled`: any of them. */
 const anyOf = <T extends z.ZodType>(item: T, itemsMax = VALUES_MAX) =>
-  z.preprocess((given) => (given === undefined || Array.isArray(given) ? given : [given]), z.array(item).min(1).max(itemsMax).optional());
+  z
+    .preprocess((given) => (given === undefined || Array.isArray(given) ? given : [given]), z.array(item).min(1).max(itemsMax))
+    .meta({ jsonSchema: z.toJSONSchema(z.array(item).min(1).max(itemsMax), { io: 'input' }) })
+    .optional();
 
 const id = anyOf(uuid.transform(sameId));
 const text = anyOf(queryText(200));

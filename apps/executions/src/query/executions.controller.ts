@@ -1,13 +1,14 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common';
 import { sameId, uuid } from '@cf/contract';
 import { CurrentPrincipal, hasScope, type Principal, RegistryCache, RequireScope, TenantGuard } from '@cf/registry-cache';
-import { listCursor, notFound, parseQuery, Problem, TakesQuery, ZodPipe } from '@cf/service-kit';
+import { listCursor, notFound, Operation, pageOf, parseQuery, Problem, TakesQuery, ZodPipe } from '@cf/service-kit';
 import { z } from 'zod';
 import type { Execution } from '../execution.js';
 import { ExecutionAudit } from '../execution-audit.js';
 import { refusalDetails, refuseRetry } from '../retries/check-retry.js';
 import { approveTextSearch } from './approve-text-search.js';
 import { executionCursor, executionsQuery } from './execution-filters.js';
+import { executionAnswer, executionDetailAnswer } from './execution-answer.js';
 import { ExecutionPages } from './execution-pages.repository.js';
 import { executionDetailView, executionView } from './execution-view.js';
 import { ExecutionsRepository } from './executions.repository.js';
@@ -31,8 +32,9 @@ export class ExecutionsController {
   ) {}
 
   @Get()
-  @TakesQuery()
+  @TakesQuery(executionsQuery)
   @RequireScope('executions:read')
+  @Operation({ summary: 'List executions, newest first', answer: pageOf(executionAnswer) })
   async list(@Param('orgId') orgId: string, @Query() query: unknown, @CurrentPrincipal() principal: Principal) {
     const { limit, cursor, text = null, ...filters } = parseQuery(executionsQuery, query);
     if (text !== null) {
@@ -45,6 +47,11 @@ export class ExecutionsController {
 
   @Get(':invocationId')
   @RequireScope('executions:read')
+  @Operation({
+    summary: 'Read an execution with its attempts',
+    description: 'Requests and responses of its attempts need the scope `executions:reveal`.',
+    answer: executionDetailAnswer,
+  })
   async find(@Param('orgId') orgId: string, @Param('invocationId') invocationId: string, @CurrentPrincipal() principal: Principal) {
     const detail = await this.executions.find(sameId(orgId), idOf(invocationId));
     if (detail === null) throw notFound('There is no such execution.');
@@ -56,6 +63,12 @@ export class ExecutionsController {
   @Post(':invocationId/retries')
   @HttpCode(202)
   @RequireScope('executions:write')
+  @Operation({
+    summary: 'Send the invocation of a trigger again now',
+    answer: executionDetailAnswer,
+    example: {},
+    problems: Object.keys(refusalDetails),
+  })
   async retry(
     @Param('orgId') orgId: string,
     @Param('invocationId') invocationId: string,

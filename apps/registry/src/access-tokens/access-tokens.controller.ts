@@ -1,11 +1,19 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, UseGuards, UseInterceptors } from '@nestjs/common';
 import { CurrentPrincipal, type Principal, RequireScope, TenantGuard } from '@cf/registry-cache';
-import { parseQuery, TakesQuery, ZodPipe } from '@cf/service-kit';
+import { Operation, pageOf, parseQuery, TakesQuery, ZodPipe } from '@cf/service-kit';
 import { IfMatch, type Precondition } from '../http/if-match.js';
 import { mapPage, type Page } from '../http/newest-first.js';
 import { ResourceId } from '../http/resource-id.js';
 import { Deleted, Versioned, VersionedInterceptor } from '../http/versioned.interceptor.js';
-import { answerAccessToken, type CreateAccessToken, createAccessToken, listAccessTokens } from './access-tokens.schema.js';
+import {
+  accessTokenAnswer,
+  accessTokenExample,
+  answerAccessToken,
+  type CreateAccessToken,
+  createAccessToken,
+  listAccessTokens,
+  newAccessTokenAnswer,
+} from './access-tokens.schema.js';
 import { AccessTokensService } from './access-tokens.service.js';
 
 @Controller('v1/orgs/:orgId/access-tokens')
@@ -16,6 +24,13 @@ export class AccessTokensController {
 
   @Post()
   @RequireScope('access-tokens:write')
+  @Operation({
+    summary: 'Create an access token',
+    description: 'The token itself is in this answer only.',
+    answer: newAccessTokenAnswer,
+    versioned: true,
+    example: accessTokenExample,
+  })
   async create(
     @Param('orgId', ResourceId) orgId: string,
     @Body(new ZodPipe(createAccessToken)) request: CreateAccessToken,
@@ -26,14 +41,16 @@ export class AccessTokensController {
   }
 
   @Get()
-  @TakesQuery()
+  @TakesQuery(listAccessTokens)
   @RequireScope('access-tokens:read')
+  @Operation({ summary: 'List access tokens, newest first', answer: pageOf(accessTokenAnswer) })
   async list(@Param('orgId', ResourceId) orgId: string, @Query() query: unknown): Promise<Page<object>> {
     return mapPage(await this.accessTokens.list(orgId, parseQuery(listAccessTokens, query)), answerAccessToken);
   }
 
   @Get(':id')
   @RequireScope('access-tokens:read')
+  @Operation({ summary: 'Read an access token', answer: accessTokenAnswer, versioned: true })
   async get(@Param('orgId', ResourceId) orgId: string, @Param('id', ResourceId) id: string): Promise<Versioned> {
     const row = await this.accessTokens.get(orgId, id);
     return new Versioned(answerAccessToken(row), row.version);
@@ -42,6 +59,7 @@ export class AccessTokensController {
   @Delete(':id')
   @HttpCode(204)
   @RequireScope('access-tokens:write')
+  @Operation({ summary: 'Revoke an access token', answer: null })
   async revoke(
     @Param('orgId', ResourceId) orgId: string,
     @Param('id', ResourceId) id: string,

@@ -1,13 +1,20 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, UseGuards, UseInterceptors } from '@nestjs/common';
 import { RequireScope, TenantGuard } from '@cf/registry-cache';
-import { parseQuery, TakesQuery, ZodPipe } from '@cf/service-kit';
+import { Operation, pageOf, parseQuery, TakesQuery, ZodPipe } from '@cf/service-kit';
 import type { Written } from '../change-log/change-log.js';
 import { IfMatch, type Precondition } from '../http/if-match.js';
 import { mapPage, type Page } from '../http/newest-first.js';
 import { ResourceId } from '../http/resource-id.js';
 import { Deleted, Versioned, VersionedInterceptor } from '../http/versioned.interceptor.js';
 import type { CloudFunctionEntity } from './cloud-function.entity.js';
-import { answerCloudFunction, listCloudFunctions, type WriteCloudFunction, writeCloudFunction } from './cloud-functions.schema.js';
+import {
+  answerCloudFunction,
+  cloudFunctionAnswer,
+  cloudFunctionExample,
+  listCloudFunctions,
+  type WriteCloudFunction,
+  writeCloudFunction,
+} from './cloud-functions.schema.js';
 import { CloudFunctionsService } from './cloud-functions.service.js';
 
 const written = ({ result, pending }: Written<CloudFunctionEntity>): Versioned =>
@@ -21,6 +28,7 @@ export class CloudFunctionsController {
 
   @Post()
   @RequireScope('cloud-functions:write')
+  @Operation({ summary: 'Create a cloud function', answer: cloudFunctionAnswer, versioned: true, example: cloudFunctionExample })
   async create(
     @Param('orgId', ResourceId) orgId: string,
     @Body(new ZodPipe(writeCloudFunction)) request: WriteCloudFunction,
@@ -29,14 +37,16 @@ export class CloudFunctionsController {
   }
 
   @Get()
-  @TakesQuery()
+  @TakesQuery(listCloudFunctions)
   @RequireScope('cloud-functions:read')
+  @Operation({ summary: 'List cloud functions, newest first', answer: pageOf(cloudFunctionAnswer) })
   async list(@Param('orgId', ResourceId) orgId: string, @Query() query: unknown): Promise<Page<object>> {
     return mapPage(await this.cloudFunctions.list(orgId, parseQuery(listCloudFunctions, query)), answerCloudFunction);
   }
 
   @Get(':id')
   @RequireScope('cloud-functions:read')
+  @Operation({ summary: 'Read a cloud function', answer: cloudFunctionAnswer, versioned: true })
   async get(@Param('orgId', ResourceId) orgId: string, @Param('id', ResourceId) id: string): Promise<Versioned> {
     const row = await this.cloudFunctions.get(orgId, id);
     return new Versioned(answerCloudFunction(row), row.version);
@@ -44,6 +54,13 @@ export class CloudFunctionsController {
 
   @Put(':id')
   @RequireScope('cloud-functions:write')
+  @Operation({
+    summary: 'Replace a cloud function',
+    description: 'Everything but secrets that are left out, which are kept.',
+    answer: cloudFunctionAnswer,
+    versioned: true,
+    example: cloudFunctionExample,
+  })
   async replace(
     @Param('orgId', ResourceId) orgId: string,
     @Param('id', ResourceId) id: string,
@@ -78,6 +95,7 @@ export class CloudFunctionsController {
   @Delete(':id')
   @HttpCode(204)
   @RequireScope('cloud-functions:write')
+  @Operation({ summary: 'Delete a cloud function', answer: null, problems: ['in_use'] })
   async delete(
     @Param('orgId', ResourceId) orgId: string,
     @Param('id', ResourceId) id: string,

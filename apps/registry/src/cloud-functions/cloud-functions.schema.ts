@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  cloudFunction,
   FUNCTION_TIMEOUT_MS,
   type FunctionSigning,
   functionSigning,
@@ -7,9 +8,11 @@ import {
   MAX_CONCURRENCY,
   RETURN_VALUE_CHARS_MAX,
   uuid,
+  writtenTime,
 } from '@cf/contract';
 import { pageQuery, queryFlag } from '@cf/service-kit';
-import { isSet, line, name, secretOf } from '../http/text.schema.js';
+import { answered } from '../http/answered.schema.js';
+import { isSet, line, name, perhapsSetSecret, secretOf } from '../http/text.schema.js';
 import type { CloudFunctionEntity } from './cloud-function.entity.js';
 import { cloudFunctionOf } from './cloud-function.kind.js';
 
@@ -55,17 +58,27 @@ const signing = z
   })
   .transform(({ previousExpiresAt: _, ...given }) => given);
 
-export const writeCloudFunction = z.strictObject({
-  name,
-  registeredApiId: uuid,
-  endpointUrl,
-  branchOptions: branchOptions.default([]),
-  enabled: z.boolean().default(true),
-  timeoutMs: z.int().min(FUNCTION_TIMEOUT_MS.min).max(FUNCTION_TIMEOUT_MS.max).default(FUNCTION_TIMEOUT_MS.default),
-  maxConcurrency: z.int().min(MAX_CONCURRENCY.min).max(MAX_CONCURRENCY.max).default(MAX_CONCURRENCY.default),
-  signing: signing.default({ enabled: false, scheme: 'medchat' }),
-});
+export const writeCloudFunction = z
+  .strictObject({
+    name,
+    registeredApiId: uuid,
+    endpointUrl,
+    branchOptions: branchOptions.default([]),
+    enabled: z.boolean().default(true),
+    timeoutMs: z.int().min(FUNCTION_TIMEOUT_MS.min).max(FUNCTION_TIMEOUT_MS.max).default(FUNCTION_TIMEOUT_MS.default),
+    maxConcurrency: z.int().min(MAX_CONCURRENCY.min).max(MAX_CONCURRENCY.max).default(MAX_CONCURRENCY.default),
+    signing: signing.default({ enabled: false, scheme: 'medchat' }),
+  })
+  .meta({ id: 'WriteCloudFunction' });
 export type WriteCloudFunction = z.infer<typeof writeCloudFunction>;
+
+export const cloudFunctionExample: z.input<typeof writeCloudFunction> = {
+  name: 'Schedule appointment',
+  registeredApiId: 'b1b2a3d4-0000-4000-8000-000000000002',
+  endpointUrl: 'appointments/schedule',
+  branchOptions: ['Scheduled', 'NotScheduled'],
+  timeoutMs: 10_000,
+};
 
 export const listCloudFunctions = z.object({
   ...pageQuery,
@@ -75,12 +88,23 @@ export const listCloudFunctions = z.object({
 });
 export type ListCloudFunctions = z.infer<typeof listCloudFunctions>;
 
-export const answerCloudFunction = (row: CloudFunctionEntity): object => {
+const signingAnswer = z.object({
+  enabled: z.boolean(),
+  scheme: functionSigning.shape.scheme,
+  secret: perhapsSetSecret,
+  previousExpiresAt: writtenTime.nullable(),
+});
+
+export const cloudFunctionAnswer = cloudFunction
+  .extend({ signing: signingAnswer, circuitResetAt: writtenTime.nullable(), updatedAt: writtenTime, ...answered })
+  .meta({ id: 'CloudFunction' });
+
+export const answerCloudFunction = (row: CloudFunctionEntity): z.input<typeof cloudFunctionAnswer> => {
   const { signing: stored, ...fields } = cloudFunctionOf(row);
   return { ...fields, signing: answerSigning(stored), createdAt: row.createdAt.toISOString(), updatedAt: row.updatedAt.toISOString() };
 };
 
-const answerSigning = ({ enabled, scheme, sealedSecret, previous }: FunctionSigning): object => ({
+const answerSigning = ({ enabled, scheme, sealedSecret, previous }: FunctionSigning): z.input<typeof signingAnswer> => ({
   enabled,
   scheme,
   secret: isSet(sealedSecret),

@@ -1,6 +1,6 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { Problem } from '@cf/service-kit';
+import { describeHeader, Problem } from '@cf/service-kit';
 
 export const etagOf = (version: number): string => `"${version}"`;
 
@@ -24,8 +24,21 @@ export const parseIfMatch = (header: string | undefined, need: 'required' | 'opt
   };
 };
 
-/** The precondition of this request; PUT and PATCH need one, DELETE may have one. */
-export const IfMatch = createParamDecorator((need: 'required' | 'optional', context: ExecutionContext): Precondition => {
+const ReadIfMatch = createParamDecorator((need: 'required' | 'optional', context: ExecutionContext): Precondition => {
   const header = context.switchToHttp().getRequest<FastifyRequest>().headers['if-match'];
   return parseIfMatch(header, need);
 });
+
+/** The precondition of this request; PUT and PATCH need one, DELETE may have one. */
+export const IfMatch =
+  (need: 'required' | 'optional'): ParameterDecorator =>
+  (controller, method, index) => {
+    ReadIfMatch(need)(controller, method, index);
+    describeHeader(controller, method ?? '', {
+      name: 'If-Match',
+      description: 'The `ETag` of the version that you have seen, or `*`.',
+      required: need === 'required',
+      example: '"1"',
+      problems: ['invalid_if_match', 'version_changed', ...(need === 'required' ? ['precondition_required'] : [])],
+    });
+  };

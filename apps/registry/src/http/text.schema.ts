@@ -28,6 +28,9 @@ export const secretIsSet = { isSet: true } as const;
 /** How a secret is answered that need not be there. */
 export const isSet = (sealed: string | null): { readonly isSet: boolean } => ({ isSet: sealed !== null });
 
+export const setSecret = z.object({ isSet: z.literal(true) });
+export const perhapsSetSecret = z.object({ isSet: z.boolean() });
+
 const isAnsweredSecret = (value: unknown): boolean =>
   typeof value === 'object' &&
   value !== null &&
@@ -36,6 +39,9 @@ const isAnsweredSecret = (value: unknown): boolean =>
 
 /** A secret in a request. Left out, or sent as it was answered (`{"isSet":true}`, or false where there is none), it means: keep what is there. */
 export const secretOf = <T>(text: z.ZodType<T>) =>
-  z.preprocess((value) => (isAnsweredSecret(value) ? undefined : value), text.optional()).optional();
+  z
+    .preprocess((value) => (isAnsweredSecret(value) ? undefined : value), text.optional())
+    .meta({ jsonSchema: { anyOf: [text, perhapsSetSecret].map((schema) => z.toJSONSchema(schema, { io: 'input' })) } })
+    .optional();
 
 export const secret = secretOf(line(SECRET_CHARS_MAX));

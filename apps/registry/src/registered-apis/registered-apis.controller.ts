@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, UseGuards, UseInterceptors } from '@nestjs/common';
 import { RequireScope, TenantGuard } from '@cf/registry-cache';
-import { parseQuery, TakesQuery, ZodPipe } from '@cf/service-kit';
+import { Operation, pageOf, parseQuery, TakesQuery, ZodPipe } from '@cf/service-kit';
 import type { Written } from '../change-log/change-log.js';
 import { IfMatch, type Precondition } from '../http/if-match.js';
 import { mapPage, type Page } from '../http/newest-first.js';
@@ -12,6 +12,8 @@ import {
   type CopyRegisteredApi,
   copyRegisteredApi,
   listRegisteredApis,
+  registeredApiAnswer,
+  registeredApiExample,
   type WriteRegisteredApi,
   writeRegisteredApi,
 } from './registered-apis.schema.js';
@@ -28,6 +30,7 @@ export class RegisteredApisController {
 
   @Post()
   @RequireScope('registered-apis:write')
+  @Operation({ summary: 'Create a registered API', answer: registeredApiAnswer, versioned: true, example: registeredApiExample })
   async create(
     @Param('orgId', ResourceId) orgId: string,
     @Body(new ZodPipe(writeRegisteredApi)) request: WriteRegisteredApi,
@@ -36,14 +39,16 @@ export class RegisteredApisController {
   }
 
   @Get()
-  @TakesQuery()
+  @TakesQuery(listRegisteredApis)
   @RequireScope('registered-apis:read')
+  @Operation({ summary: 'List registered APIs, newest first', answer: pageOf(registeredApiAnswer) })
   async list(@Param('orgId', ResourceId) orgId: string, @Query() query: unknown): Promise<Page<object>> {
     return mapPage(await this.registeredApis.list(orgId, parseQuery(listRegisteredApis, query)), answerRegisteredApi);
   }
 
   @Get(':id')
   @RequireScope('registered-apis:read')
+  @Operation({ summary: 'Read a registered API', answer: registeredApiAnswer, versioned: true })
   async get(@Param('orgId', ResourceId) orgId: string, @Param('id', ResourceId) id: string): Promise<Versioned> {
     const row = await this.registeredApis.get(orgId, id);
     return new Versioned(answerRegisteredApi(row), row.version);
@@ -51,6 +56,14 @@ export class RegisteredApisController {
 
   @Put(':id')
   @RequireScope('registered-apis:write')
+  @Operation({
+    summary: 'Replace a registered API',
+    description: 'Everything but secrets that are left out, which are kept.',
+    answer: registeredApiAnswer,
+    versioned: true,
+    example: registeredApiExample,
+    problems: ['locked'],
+  })
   async replace(
     @Param('orgId', ResourceId) orgId: string,
     @Param('id', ResourceId) id: string,
@@ -73,6 +86,7 @@ export class RegisteredApisController {
   @Delete(':id')
   @HttpCode(204)
   @RequireScope('registered-apis:write')
+  @Operation({ summary: 'Delete a registered API', answer: null, problems: ['in_use'] })
   async delete(
     @Param('orgId', ResourceId) orgId: string,
     @Param('id', ResourceId) id: string,

@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import { uuid, writtenTime } from '@cf/contract';
 import { pageQuery } from '@cf/service-kit';
-import { isSet, line, name, secret, SECRET_CHARS_MAX, secretIsSet, secretOf } from '../http/text.schema.js';
+import { answered } from '../http/answered.schema.js';
+import { isSet, line, name, perhapsSetSecret, secret, SECRET_CHARS_MAX, secretIsSet, secretOf, setSecret } from '../http/text.schema.js';
 import { refuseHeaderName, refuseHeaderValue, type Refusal } from './header-rules.js';
 import type { RegisteredApiEntity } from './registered-api.entity.js';
 import { registeredApiOf } from './registered-api.kind.js';
@@ -107,8 +109,16 @@ export const writeRegisteredApi = z
     checkHeaders(request.headers, request.authorization, context);
     checkAuthorization(request.authorization, request.headers, context);
     checkTls(request.tls, context);
-  });
+  })
+  .meta({ id: 'WriteRegisteredApi' });
 export type WriteRegisteredApi = z.infer<typeof writeRegisteredApi>;
+
+export const registeredApiExample: z.input<typeof writeRegisteredApi> = {
+  name: 'Clinic CRM',
+  baseUrl: 'https://crm.example.com/hooks',
+  headers: [{ name: 'x-clinic', value: 'north' }],
+  authorization: { type: 'ApiKey', keyName: 'x-api-key', keyValue: 'the-key-of-the-crm', addTo: 'Header' },
+};
 
 /** A copy has a body only to be named. */
 export const copyRegisteredApi = z.strictObject({ name: name.optional() }).optional();
@@ -117,8 +127,44 @@ export type CopyRegisteredApi = z.infer<typeof copyRegisteredApi>;
 export const listRegisteredApis = z.object({ ...pageQuery, name: line(200).optional() });
 export type ListRegisteredApis = z.infer<typeof listRegisteredApis>;
 
+const authorizationAnswer = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('None') }),
+  z.object({ type: z.literal('ApiKey'), keyName: z.string(), keyValue: setSecret, addTo: z.enum(['Header', 'QueryParams']) }),
+  z.object({ type: z.literal('Basic'), username: z.string(), password: setSecret }),
+  z.object({ type: z.literal('BearerToken'), token: setSecret }),
+  z.object({
+    type: z.literal('OAuth'),
+    grantType: z.literal('client_credentials'),
+    accessTokenUrl: z.string(),
+    clientId: z.string(),
+    clientSecret: setSecret,
+    scope: z.string(),
+    sendAs: z.enum(['BasicAuthHeader', 'RequestBody']),
+  }),
+]);
+
+export const registeredApiAnswer = z
+  .object({
+    id: uuid,
+    orgId: uuid,
+    name: z.string(),
+    baseUrl: z.string(),
+    isReadOnly: z.boolean(),
+    headers: z.array(
+      z.discriminatedUnion('secret', [
+        z.object({ name: z.string(), secret: z.literal(false), value: z.string() }),
+        z.object({ name: z.string(), secret: z.literal(true), value: setSecret }),
+      ]),
+    ),
+    authorization: authorizationAnswer,
+    tls: z.object({ caBundle: z.string().nullable(), clientCertificate: z.string().nullable(), clientKey: perhapsSetSecret }),
+    updatedAt: writtenTime,
+    ...answered,
+  })
+  .meta({ id: 'RegisteredApi' });
+
 /** A sealed value never leaves: every one of them is answered as a secret that is set. */
-export const answerRegisteredApi = (row: RegisteredApiEntity): object => {
+export const answerRegisteredApi = (row: RegisteredApiEntity): z.infer<typeof registeredApiAnswer> => {
   const api = registeredApiOf(row);
   return {
     ...api,
@@ -136,7 +182,7 @@ export const answerRegisteredApi = (row: RegisteredApiEntity): object => {
   };
 };
 
-const answerAuthorization = (stored: RegisteredApiEntity['authorization']): object => {
+const answerAuthorization = (stored: RegisteredApiEntity['authorization']): z.infer<typeof authorizationAnswer> => {
   switch (stored.type) {
     case 'None':
       return { type: 'None' };

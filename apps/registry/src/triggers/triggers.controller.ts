@@ -1,13 +1,13 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, UseGuards, UseInterceptors } from '@nestjs/common';
 import { RequireScope, TenantGuard } from '@cf/registry-cache';
-import { parseQuery, TakesQuery, ZodPipe } from '@cf/service-kit';
+import { Operation, pageOf, parseQuery, TakesQuery, ZodPipe } from '@cf/service-kit';
 import type { Written } from '../change-log/change-log.js';
 import { IfMatch, type Precondition } from '../http/if-match.js';
 import { mapPage, type Page } from '../http/newest-first.js';
 import { ResourceId } from '../http/resource-id.js';
 import { Deleted, Versioned, VersionedInterceptor } from '../http/versioned.interceptor.js';
 import type { TriggerEntity } from './trigger.entity.js';
-import { answerTrigger, listTriggers, type WriteTrigger, writeTrigger } from './triggers.schema.js';
+import { answerTrigger, listTriggers, triggerAnswer, triggerExample, type WriteTrigger, writeTrigger } from './triggers.schema.js';
 import { TriggersService } from './triggers.service.js';
 
 const written = ({ result, pending }: Written<TriggerEntity>): Versioned => new Versioned(answerTrigger(result), result.version, pending);
@@ -20,19 +20,22 @@ export class TriggersController {
 
   @Post()
   @RequireScope('triggers:write')
+  @Operation({ summary: 'Create a trigger', answer: triggerAnswer, versioned: true, example: triggerExample })
   async create(@Param('orgId', ResourceId) orgId: string, @Body(new ZodPipe(writeTrigger)) request: WriteTrigger): Promise<Versioned> {
     return written(await this.triggers.create(orgId, request));
   }
 
   @Get()
-  @TakesQuery()
+  @TakesQuery(listTriggers)
   @RequireScope('triggers:read')
+  @Operation({ summary: 'List triggers, newest first', answer: pageOf(triggerAnswer) })
   async list(@Param('orgId', ResourceId) orgId: string, @Query() query: unknown): Promise<Page<object>> {
     return mapPage(await this.triggers.list(orgId, parseQuery(listTriggers, query)), answerTrigger);
   }
 
   @Get(':id')
   @RequireScope('triggers:read')
+  @Operation({ summary: 'Read a trigger', answer: triggerAnswer, versioned: true })
   async get(@Param('orgId', ResourceId) orgId: string, @Param('id', ResourceId) id: string): Promise<Versioned> {
     const row = await this.triggers.get(orgId, id);
     return new Versioned(answerTrigger(row), row.version);
@@ -40,6 +43,13 @@ export class TriggersController {
 
   @Put(':id')
   @RequireScope('triggers:write')
+  @Operation({
+    summary: 'Replace a trigger',
+    description: 'Everything but secrets that are left out, which are kept.',
+    answer: triggerAnswer,
+    versioned: true,
+    example: triggerExample,
+  })
   async replace(
     @Param('orgId', ResourceId) orgId: string,
     @Param('id', ResourceId) id: string,
@@ -52,6 +62,7 @@ export class TriggersController {
   @Delete(':id')
   @HttpCode(204)
   @RequireScope('triggers:write')
+  @Operation({ summary: 'Delete a trigger', answer: null })
   async delete(
     @Param('orgId', ResourceId) orgId: string,
     @Param('id', ResourceId) id: string,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { categoryOf, eventCatalog, triggerCategory, triggerFilter, type TriggerCategory, uuid } from '@cf/contract';
+import { categoryOf, eventCatalog, triggerCategory, trigger, triggerFilter, type TriggerCategory, uuid, writtenTime } from '@cf/contract';
 import { pageQuery, queryFlag } from '@cf/service-kit';
+import { answered } from '../http/answered.schema.js';
 import { line, name } from '../http/text.schema.js';
 import type { TriggerEntity } from './trigger.entity.js';
 import { triggerOf } from './trigger.kind.js';
@@ -49,16 +50,25 @@ const triggerEvents = z
     }
   });
 
-export const writeTrigger = z.strictObject({
-  name,
-  actionType: z.literal('CloudFunction').default('CloudFunction'),
-  cloudFunctionId: uuid,
-  enabled: z.boolean().default(true),
-  triggerEvents,
-  /** Invocations a minute for one chat; null is the platform's own limit (guarantees.md §4). */
-  loopGuardLimit: z.int().min(1).max(10_000).nullable().default(null),
-});
+export const writeTrigger = z
+  .strictObject({
+    name,
+    actionType: z.literal('CloudFunction').default('CloudFunction'),
+    cloudFunctionId: uuid,
+    enabled: z.boolean().default(true),
+    triggerEvents,
+    /** Invocations a minute for one chat; null is the platform's own limit (guarantees.md §4). */
+    loopGuardLimit: z.int().min(1).max(10_000).nullable().default(null),
+  })
+  .meta({ id: 'WriteTrigger' });
 export type WriteTrigger = z.infer<typeof writeTrigger>;
+
+export const triggerExample: z.input<typeof writeTrigger> = {
+  name: 'Tell the CRM',
+  actionType: 'CloudFunction',
+  cloudFunctionId: 'c1b2a3d4-0000-4000-8000-000000000001',
+  triggerEvents: [{ category: 'ChatStatus', filters: [{ property: 'EventType', operator: 'matches', values: ['ChatOpened'] }] }],
+};
 
 export const listTriggers = z.object({
   ...pageQuery,
@@ -68,7 +78,9 @@ export const listTriggers = z.object({
 });
 export type ListTriggers = z.infer<typeof listTriggers>;
 
-export const answerTrigger = (row: TriggerEntity): object => ({
+export const triggerAnswer = trigger.extend({ updatedAt: writtenTime, ...answered }).meta({ id: 'Trigger' });
+
+export const answerTrigger = (row: TriggerEntity): z.input<typeof triggerAnswer> => ({
   ...triggerOf(row),
   createdAt: row.createdAt.toISOString(),
   updatedAt: row.updatedAt.toISOString(),
