@@ -14,6 +14,7 @@ const commands = {
   start: (args) => launch('apps/standalone/dist/main.js', args),
   service: ([name, ...args]) => launch(`apps/${name}/dist/main.js`, args),
   test: (args) => runTests(args),
+  documents: () => launch('tools/documents/publish.ts', []),
   bench: (args) => launch('bench/run.ts', args),
   build: () => 0,
   check: async () => ((await runChecks()).failed === 0 ? 0 : 1),

@@ -7,4 +7,8 @@ export const API = {
     'What is not yours is not there: 404. Refusals are `application/problem+json` with a stable `code`.',
     'Answers may get more fields; a reader ignores those that it does not know.',
   ].join('\n\n'),
+  topics: [
+    'What the services of Cloud Functions, the chat platform and the bot runtime say to each other over Kafka.',
+    'Values are JSON objects in UTF-8. Readers take messages of the version before and after theirs: fields are added, never renamed or dropped.',
+  ].join('\n\n'),
 } as const;

@@ -5,9 +5,11 @@ import { ExecutionsModule } from '@cf/executions';
 import { GatewayModule } from '@cf/gateway';
 import { InvokerModule } from '@cf/invoker';
 import { RegistryModule } from '@cf/registry';
-import { OperationsController } from '@cf/service-kit';
+import { DocumentsController, OperationsController } from '@cf/service-kit';
 import { StepExecutorModule } from '@cf/step-executor';
 import { TriggerMatcherModule } from '@cf/trigger-matcher';
+import { format } from 'prettier';
+import { asyncApi } from './asyncapi.js';
 import type { JsonSchema } from './json-schemas.js';
 import { openApi } from './openapi.js';
 import { readProblems } from './problems.js';
@@ -24,13 +26,21 @@ const services: readonly Type[] = [
   GatewayModule,
 ];
 
-export const allRoutes = (): Route[] => routesOf(services, [OperationsController]);
+export const allRoutes = (): Route[] => routesOf(services, [OperationsController, DocumentsController]);
 
 /** The documents as the code of this checkout has them. */
 export const presentOpenApi = ({ closed = false } = {}): JsonSchema => openApi(allRoutes(), { problems: readProblems(root), closed });
 
-/** Where a document is published: what services serve, and what the next version is compared with. */
-export const documentPath = (name: 'openapi' | 'asyncapi'): string => join(root, `docs/api/${name}.json`);
+export const documentNames = ['openapi', 'asyncapi'] as const;
+export type DocumentName = (typeof documentNames)[number];
 
-export const publishedDocument = (name: 'openapi' | 'asyncapi'): JsonSchema =>
-  JSON.parse(readFileSync(documentPath(name), 'utf8')) as JsonSchema;
+export const presentDocument = (name: DocumentName): JsonSchema => (name === 'openapi' ? presentOpenApi() : asyncApi());
+
+/** Formatted as everything else in the checkout is. */
+export const documentText = (document: JsonSchema): Promise<string> =>
+  format(JSON.stringify(document), { parser: 'json', printWidth: 140 });
+
+/** Where a document is published: what services serve, and what the next version is compared with. */
+export const documentPath = (name: DocumentName): string => join(root, `docs/api/${name}.json`);
+
+export const publishedDocument = (name: DocumentName): JsonSchema => JSON.parse(readFileSync(documentPath(name), 'utf8')) as JsonSchema;

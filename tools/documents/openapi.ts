@@ -29,6 +29,8 @@ const problemSchema = {
           pointer: { type: 'string', description: 'A JSON pointer into the body, the name of a query parameter, or the number of a line.' },
           code: { type: 'string' },
           detail: { type: 'string' },
+          id: { type: 'string', description: 'With `in_use`: who uses it.' },
+          name: { type: 'string' },
         },
         required: ['pointer', 'code', 'detail'],
       },
@@ -113,8 +115,7 @@ class OpenApi {
 
   private operation(route: Route): object {
     const { text } = route;
-    if (text === undefined) throw new Error(`${route.name} has no @Operation (CONTRIBUTING.md, "Adding a route")`);
-    if (route.query === true) throw new Error(`${route.name} says @TakesQuery() without its schema: @TakesQuery(schema)`);
+    if (text === undefined) throw new Error(`${route.name} has no @Operation`);
     return {
       operationId: camel(route.name),
       tags: [tagOf(route.path)],
@@ -152,17 +153,16 @@ class OpenApi {
     return [...inPath, ...inQuery, ...headers.map(headerOf), ...more];
   }
 
-  private requestBody({ body, text, name, method }: Route): object {
+  private requestBody({ body, text }: Route): object {
     const byType = text?.body ?? (body === undefined ? {} : { 'application/json': body });
     const [firstType] = Object.keys(byType);
     if (firstType === undefined) return {};
-    if (text?.example === undefined) throw new Error(`${name} takes a body and shows no example`);
     const content = Object.entries(byType).map(([type, schema]) => [
       type,
-      { schema: this.schemas.of(schema, 'input'), ...(type === firstType ? { example: text.example } : {}) },
+      { schema: this.schemas.of(schema, 'input'), ...(type === firstType ? { example: text?.example } : {}) },
     ]);
     const isOptional = byType[firstType]?.safeParse(undefined).success === true;
-    return { requestBody: { required: !isOptional && method !== 'delete', content: Object.fromEntries(content) } };
+    return { requestBody: { required: !isOptional, content: Object.fromEntries(content) } };
   }
 
   private answers({ status, text }: Route): object {
@@ -221,6 +221,16 @@ class OpenApi {
     return problem;
   }
 }
+
+/** What keeps routes out of the document, in words for whoever wrote them. */
+export const complaintsAbout = (routes: readonly Route[]): string[] =>
+  routes.flatMap(({ name, text, query, body }) => [
+    ...(text === undefined ? [`${name} has no @Operation`] : []),
+    ...(query === true ? [`${name} says @TakesQuery() without its schema`] : []),
+    ...((body ?? text?.body) !== undefined && text?.example === undefined
+      ? [`${name} takes a body and its @Operation shows no example`]
+      : []),
+  ]);
 
 export interface OpenApiOptions {
   readonly problems: ReadonlyMap<string, DocumentedProblem>;

@@ -42,25 +42,28 @@ export const responseWarning = z.enum([
   'return_value_too_long',
 ]);
 export const deferReason = z.enum(['circuit_open', 'rate_limited', 'quota']);
-export const scope = z.enum([
-  'registered-apis:read',
-  'registered-apis:write',
-  'cloud-functions:read',
-  'cloud-functions:write',
-  'triggers:read',
-  'triggers:write',
-  'event-catalog:read',
-  'access-tokens:read',
-  'access-tokens:write',
-  'executions:read',
-  'executions:write',
-  'executions:reveal',
-  'replays:read',
-  'replays:write',
-  'audit-log:read',
-  'chat-events:publish',
-  'step-executions:run',
-]);
+/** Grows with the API: whoever reads scopes must expect new ones. */
+export const scope = z
+  .enum([
+    'registered-apis:read',
+    'registered-apis:write',
+    'cloud-functions:read',
+    'cloud-functions:write',
+    'triggers:read',
+    'triggers:write',
+    'event-catalog:read',
+    'access-tokens:read',
+    'access-tokens:write',
+    'executions:read',
+    'executions:write',
+    'executions:reveal',
+    'replays:read',
+    'replays:write',
+    'audit-log:read',
+    'chat-events:publish',
+    'step-executions:run',
+  ])
+  .meta({ 'x-grows': true });
 
 export type ExecutionStatus = z.infer<typeof executionStatus>;
 export type FailureReason = z.infer<typeof failureReason>;

@@ -17,3 +17,4 @@ export * from './nest/log-transport.js';
 export * from './kafka/kafka-log.js';
 export type { KafkaLogOptions, LogLevel } from './kafka/kafka-log-options.js';
 export type { PostgresStorageOptions } from './embedded/postgres/postgres-storage.js';
+export { headersOfMessage } from './nest/headers-of-message.js';

@@ -8,6 +8,7 @@ export * from './logger.js';
 export { describeDataDirError } from './made-secret.js';
 export * from './metrics.js';
 export * from './open-log.js';
+export { DocumentsController } from './openapi/documents.controller.js';
 export * from './openapi/operation.js';
 export * from './openapi/request-header.js';
 export { OperationsController } from './operations.controller.js';

@@ -6,6 +6,7 @@ import { AuditTrail } from './audit-trail.js';
 import { Health } from './health.js';
 import { LOGGER } from './logger.js';
 import { Metrics } from './metrics.js';
+import { DocumentsController } from './openapi/documents.controller.js';
 import { OperationsController } from './operations.controller.js';
 import { PLATFORM, type PlatformConfig } from './platform.config.js';
 
@@ -19,7 +20,7 @@ export class PlatformModule {
       module: PlatformModule,
       global: true,
       imports: [DiscoveryModule],
-      controllers: [OperationsController],
+      controllers: [OperationsController, DocumentsController],
       providers: [
         { provide: PLATFORM, useValue: platform },
         { provide: MESSAGE_LOG, useValue: log },

@@ -1,9 +1,10 @@
 import { Body, Controller, HttpCode, Param, Post, UseGuards } from '@nestjs/common';
 import { sameId, uuid } from '@cf/contract';
 import { CurrentPrincipal, type Principal, RequireScope, TenantGuard } from '@cf/registry-cache';
-import { notFound, Problem, ZodPipe } from '@cf/service-kit';
+import { notFound, Operation, Problem, ZodPipe } from '@cf/service-kit';
 import { z } from 'zod';
 import { ExecutionAudit } from '../execution-audit.js';
+import { executionDetailAnswer } from '../query/execution-answer.js';
 import { executionDetailView } from '../query/execution-view.js';
 import { ExecutionsRepository } from '../query/executions.repository.js';
 import { CancellationsRepository } from './cancellations.repository.js';
@@ -24,6 +25,12 @@ export class CancellationsController {
   @Post()
   @HttpCode(200)
   @RequireScope('executions:write')
+  @Operation({
+    summary: 'Cancel an execution that waits',
+    answer: executionDetailAnswer,
+    example: {},
+    problems: Object.keys(cancellationRefusals),
+  })
   async cancel(
     @Param('orgId') orgId: string,
     @Param('invocationId') invocationId: string,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type AuditEvent, sameId, uuid } from '@cf/contract';
+import { auditEvent, type AuditEvent, sameId, uuid, writtenTime } from '@cf/contract';
 import { pageQuery, queryTime } from '@cf/service-kit';
 import { line } from '../http/text.schema.js';
 import type { ChainedEntry, Head } from './chain.js';
@@ -34,7 +34,22 @@ export const verifyAuditLog = z.object({
     .optional(),
 });
 
-export const answerEntry = ({ sequence, text, hash }: ChainedEntry): object => {
+export const entryAnswer = z
+  .object({ sequence: z.int(), ...auditEvent.shape, at: writtenTime, hash: z.string() })
+  .meta({ id: 'AuditEntry' });
+
+export const verificationAnswer = z
+  .object({
+    valid: z.boolean(),
+    head: z
+      .object({ sequence: z.int(), hash: z.string() })
+      .meta({ description: 'The last entry that holds. Note it down: only a noted head shows that later entries were cut off.' }),
+    brokenAt: z.int().nullable(),
+    reason: z.enum(['missing_entry', 'changed_entry', 'missing_end', 'other_hash']).nullable(),
+  })
+  .meta({ id: 'AuditLogVerification' });
+
+export const answerEntry = ({ sequence, text, hash }: ChainedEntry): z.infer<typeof entryAnswer> => {
   const { id, at, orgId, actor, action, outcome, subject, details } = JSON.parse(text) as AuditEvent;
   return { sequence, id, at, orgId, actor, action, outcome, subject, details, hash };
 };

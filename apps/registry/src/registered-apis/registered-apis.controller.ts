@@ -75,6 +75,13 @@ export class RegisteredApisController {
 
   @Post(':id/copies')
   @RequireScope('registered-apis:write')
+  @Operation({
+    summary: 'Copy a registered API',
+    description: 'The copy keeps the secrets and is not read-only.',
+    answer: registeredApiAnswer,
+    versioned: true,
+    example: { name: 'Clinic CRM, next season' },
+  })
   async copy(
     @Param('orgId', ResourceId) orgId: string,
     @Param('id', ResourceId) id: string,
