@@ -47,7 +47,7 @@ const problemsOf = (route: Route): string[] => {
   const { text, query, method, path, access, headers } = route;
   const isApi = access !== 'everybody';
   const codes = [
-    ...(isApi ? ['unauthorized', 'invalid_query', 'unavailable'] : []),
+    ...(isApi ? ['unauthorized', 'malformed_token', 'token_expired', 'invalid_query', 'unavailable'] : []),
     ...(access === 'tenant' ? ['missing_scope'] : []),
     ...(access === 'operator' ? ['operators_only'] : []),
     ...(isApi && path.includes('{') ? ['not_found'] : []),

@@ -73,6 +73,12 @@ export class CloudFunctionsController {
   @Post(':id/pause')
   @HttpCode(200)
   @RequireScope('cloud-functions:write')
+  @Operation({
+    summary: 'Let the triggers of a cloud function wait',
+    description: 'Steps go on.',
+    answer: cloudFunctionAnswer,
+    versioned: true,
+  })
   async pause(@Param('orgId', ResourceId) orgId: string, @Param('id', ResourceId) id: string): Promise<Versioned> {
     return written(await this.cloudFunctions.pauseTriggers(orgId, id, true));
   }
@@ -80,6 +86,7 @@ export class CloudFunctionsController {
   @Post(':id/resume')
   @HttpCode(200)
   @RequireScope('cloud-functions:write')
+  @Operation({ summary: 'Let the triggers of a cloud function go on', answer: cloudFunctionAnswer, versioned: true })
   async resume(@Param('orgId', ResourceId) orgId: string, @Param('id', ResourceId) id: string): Promise<Versioned> {
     return written(await this.cloudFunctions.pauseTriggers(orgId, id, false));
   }
@@ -88,6 +95,12 @@ export class CloudFunctionsController {
   @Post(':id/circuit-reset')
   @HttpCode(200)
   @RequireScope('cloud-functions:write')
+  @Operation({
+    summary: 'Close the circuit breakers of a cloud function',
+    description: 'In every invoker.',
+    answer: cloudFunctionAnswer,
+    versioned: true,
+  })
   async resetCircuit(@Param('orgId', ResourceId) orgId: string, @Param('id', ResourceId) id: string): Promise<Versioned> {
     return written(await this.cloudFunctions.resetCircuit(orgId, id));
   }
