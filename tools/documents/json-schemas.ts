@@ -1,4 +1,5 @@
-import { z } from 'zod';
+import { jsonSchemaOf } from '@cf/service-kit';
+import type { z } from 'zod';
 
 export type JsonSchema = Record<string, unknown>;
 
@@ -9,15 +10,6 @@ export const mapObjects = (value: unknown, change: (object: JsonSchema) => JsonS
   if (Array.isArray(value)) return value.map((item) => mapObjects(item, change));
   if (!isObject(value)) return value;
   return change(Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, mapObjects(inner, change)])));
-};
-
-/** A schema may bring its own text (`meta({ jsonSchema })`) where a transformation hides what it reads. */
-const override = ({ zodSchema, jsonSchema }: { zodSchema: z.core.$ZodType; jsonSchema: z.core.JSONSchema.BaseSchema }): void => {
-  const given = z.globalRegistry.get(zodSchema as z.ZodType)?.['jsonSchema'];
-  if (isObject(given)) {
-    for (const key of Object.keys(jsonSchema)) delete jsonSchema[key];
-    Object.assign(jsonSchema, given);
-  }
 };
 
 /** A format says enough. */
@@ -43,11 +35,7 @@ export class JsonSchemas {
   ) {}
 
   of(schema: z.ZodType, io: 'input' | 'output'): JsonSchema {
-    const {
-      $defs = {},
-      $schema: _,
-      ...root
-    } = z.toJSONSchema(schema, { io, override }) as JsonSchema & { $defs?: Record<string, JsonSchema> };
+    const { $defs = {}, $schema: _, ...root } = jsonSchemaOf(schema, io) as JsonSchema & { $defs?: Record<string, JsonSchema> };
     const shown = (part: JsonSchema): JsonSchema => (io === 'output' && !this.closed ? opened(this.refer(part)) : this.refer(part));
     for (const [id, component] of Object.entries($defs)) this.add(id, shown(component));
     return shown(root);

@@ -9,6 +9,7 @@ export { describeDataDirError } from './made-secret.js';
 export * from './metrics.js';
 export * from './open-log.js';
 export { DocumentsController } from './openapi/documents.controller.js';
+export * from './openapi/json-schema.js';
 export * from './openapi/operation.js';
 export * from './openapi/request-header.js';
 export { OperationsController } from './operations.controller.js';

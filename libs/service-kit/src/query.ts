@@ -58,7 +58,8 @@ export const invalidCursor = (detail: string): Problem =>
 export const queryNumber = z
   .string()
   .regex(/^\d{1,12}(\.\d{1,6})?$/, 'must be a number of at least 0')
-  .transform(Number);
+  .transform(Number)
+  .meta({ jsonSchema: { type: 'number', minimum: 0 } });
 
 /** Text in a query, compared as it is; Postgres stores no NUL. */
 export const queryText = (charactersMax: number) =>

@@ -1,5 +1,5 @@
 import { executionStatus, failureReason, invocationKind, sameId, uuid } from '@cf/contract';
-import { pageQuery, queryFlag, queryNumber, queryText, queryTime } from '@cf/service-kit';
+import { jsonSchemaOf, pageQuery, queryFlag, queryNumber, queryText, queryTime } from '@cf/service-kit';
 import { z } from 'zod';
 import { columnOf } from '../database/execution-columns.js';
 import type { Execution } from '../execution.js';
@@ -11,7 +11,7 @@ const VALUES_MAX = 20;
 const anyOf = <T extends z.ZodType>(item: T, itemsMax = VALUES_MAX) =>
   z
     .preprocess((given) => (given === undefined || Array.isArray(given) ? given : [given]), z.array(item).min(1).max(itemsMax))
-    .meta({ jsonSchema: z.toJSONSchema(z.array(item).min(1).max(itemsMax), { io: 'input' }) })
+    .meta({ jsonSchema: jsonSchemaOf(z.array(item).min(1).max(itemsMax)) })
     .optional();
 
 const id = anyOf(uuid.transform(sameId));
@@ -21,7 +21,8 @@ const number = queryNumber.optional();
 const status = z
   .string()
   .regex(/^[1-9]\d\d$/, 'must be an HTTP status')
-  .transform(Number);
+  .transform(Number)
+  .meta({ jsonSchema: { type: 'integer', minimum: 100, maximum: 999 } });
 
 const filters = {
   status: anyOf(executionStatus, executionStatus.options.length),

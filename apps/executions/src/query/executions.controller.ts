@@ -34,7 +34,7 @@ export class ExecutionsController {
   @Get()
   @TakesQuery(executionsQuery)
   @RequireScope('executions:read')
-  @Operation({ summary: 'List executions, newest first', answer: pageOf(executionAnswer) })
+  @Operation({ summary: 'List executions, newest first', answer: pageOf(executionAnswer), problems: ['text_needs_range'] })
   async list(@Param('orgId') orgId: string, @Query() query: unknown, @CurrentPrincipal() principal: Principal) {
     const { limit, cursor, text = null, ...filters } = parseQuery(executionsQuery, query);
     if (text !== null) {

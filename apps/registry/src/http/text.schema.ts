@@ -1,3 +1,4 @@
+import { jsonSchemaOf } from '@cf/service-kit';
 import { z } from 'zod';
 
 /** Postgres takes no NUL, JSON columns no half surrogate pair, and nobody types the other control characters on purpose. */
@@ -41,7 +42,7 @@ const isAnsweredSecret = (value: unknown): boolean =>
 export const secretOf = <T>(text: z.ZodType<T>) =>
   z
     .preprocess((value) => (isAnsweredSecret(value) ? undefined : value), text.optional())
-    .meta({ jsonSchema: { anyOf: [text, perhapsSetSecret].map((schema) => z.toJSONSchema(schema, { io: 'input' })) } })
+    .meta({ jsonSchema: { anyOf: [text, perhapsSetSecret].map((schema) => jsonSchemaOf(schema)) } })
     .optional();
 
 export const secret = secretOf(line(SECRET_CHARS_MAX));
