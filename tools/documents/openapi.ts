@@ -94,7 +94,7 @@ class OpenApi {
 
   document(routes: readonly Route[]): JsonSchema {
     const paths: Record<string, Record<string, object>> = {};
-    for (const route of routes) (paths[route.path] ??= {})[route.method] = this.operation(route);
+    for (const route of routes.filter(({ text }) => text !== undefined)) (paths[route.path] ??= {})[route.method] = this.operation(route);
     const hooks = webhooks(this.schemas);
     return {
       openapi: '3.1.1',
@@ -115,12 +115,11 @@ class OpenApi {
 
   private operation(route: Route): object {
     const { text } = route;
-    if (text === undefined) throw new Error(`${route.name} has no @Operation`);
     return {
       operationId: camel(route.name),
       tags: [tagOf(route.path)],
-      summary: text.summary,
-      description: [text.description, accessText(route)].filter((line) => line !== undefined).join(' '),
+      summary: text?.summary,
+      description: [text?.description, accessText(route)].filter((line) => line !== undefined).join(' '),
       ...(route.access === 'everybody' ? { security: [] } : { security: [{ bearer: route.scope === undefined ? [] : [route.scope] }] }),
       ...(route.scope === undefined ? {} : { 'x-required-scope': route.scope }),
       parameters: this.parameters(route),

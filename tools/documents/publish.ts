@@ -3,7 +3,16 @@ import 'reflect-metadata';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { breakingChanges } from './compare.js';
-import { documentNames, documentPath, documentText, presentDocument, publishedDocument } from './documents.js';
+import { allRoutes, documentNames, documentPath, documentText, presentDocument, publishedDocument } from './documents.js';
+import { complaintsAbout } from './openapi.js';
+
+const complaints = complaintsAbout(allRoutes());
+if (complaints.length > 0) {
+  process.stderr.write(
+    `Routes lack their documentation (CONTRIBUTING.md, "Adding a route"):\n${complaints.map((each) => `  ${each}\n`).join('')}`,
+  );
+  process.exit(1);
+}
 
 for (const name of documentNames) {
   const present = presentDocument(name);

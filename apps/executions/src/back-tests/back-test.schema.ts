@@ -1,4 +1,4 @@
-import { eventCatalog, sameId, triggerCategory, type TriggerEvent, triggerFilter, uuid } from '@cf/contract';
+import { eventCatalog, eventExample, sameId, triggerCategory, type TriggerEvent, triggerFilter, uuid } from '@cf/contract';
 import { z } from 'zod';
 
 /** Events in one back-test, each held against every trigger. */
@@ -55,3 +55,41 @@ export const backTestOfTrigger = z.strictObject({ ...source, draft: draft.option
 export type BackTest = z.infer<typeof backTest>;
 export type EventSource = Pick<BackTest, 'event' | 'eventIds' | 'last'>;
 export type Draft = z.infer<typeof draft>;
+
+export const backTestExample: z.input<typeof backTest> = {
+  event: eventExample('ChatOpened'),
+  drafts: [
+    { triggerEvents: [{ category: 'ChatStatus', filters: [{ property: 'EventType', operator: 'matches', values: ['ChatOpened'] }] }] },
+  ],
+};
+
+const explainedFilter = triggerFilter.extend({ seen: z.string().nullable(), holds: z.boolean() });
+
+export const backTestAnswer = z
+  .object({
+    data: z.array(
+      z.object({
+        event: z.object({ id: z.string(), type: z.string(), timestamp: z.string().nullable() }),
+        isKept: z.boolean().meta({ description: 'False when the event was taken but is not there whole any more.' }),
+        isCut: z.boolean().meta({ description: 'There are more triggers than are shown.' }),
+        triggers: z.array(
+          z.object({
+            triggerId: uuid.nullable(),
+            name: z.string(),
+            enabled: z.boolean(),
+            matches: z.boolean().meta({ description: 'The filters take the event.' }),
+            invokes: z.boolean().meta({ description: 'An invocation follows: the trigger is enabled and Cloud Functions is on.' }),
+            triggerEvents: z.array(
+              z.object({
+                category: triggerCategory,
+                matches: z.boolean(),
+                categoryMatches: z.boolean(),
+                filters: z.array(explainedFilter),
+              }),
+            ),
+          }),
+        ),
+      }),
+    ),
+  })
+  .meta({ id: 'BackTestAnswer' });

@@ -1,9 +1,17 @@
 import { Body, Controller, HttpCode, Param, Post, UseGuards } from '@nestjs/common';
 import { categoryOf, type ChatEvent, chatEvent, explainMatch, type ExplainedTriggerEvent, sameId, type Trigger, uuid } from '@cf/contract';
 import { CurrentPrincipal, hasScope, type Principal, RegistryCache, RequireScope, TenantGuard } from '@cf/registry-cache';
-import { notFound, Problem, problemErrors, ZodPipe } from '@cf/service-kit';
+import { notFound, Operation, Problem, problemErrors, ZodPipe } from '@cf/service-kit';
 import type { z } from 'zod';
-import { backTest, type BackTest, backTestOfTrigger, type Draft, type EventSource } from './back-test.schema.js';
+import {
+  backTest,
+  type BackTest,
+  backTestAnswer,
+  backTestExample,
+  backTestOfTrigger,
+  type Draft,
+  type EventSource,
+} from './back-test.schema.js';
 import { type PastEvent, PastEvents } from './past-events.repository.js';
 
 /** Triggers explained for one event; an answer stays within a few megabytes. */
@@ -66,6 +74,13 @@ export class BackTestsController {
 
   @Post('back-tests')
   @HttpCode(200)
+  @Operation({
+    summary: 'Try triggers and drafts on events',
+    description: 'Explains each filter by what the matcher itself runs. Needs the scope `executions:read` too.',
+    answer: backTestAnswer,
+    example: backTestExample,
+    problems: ['invalid_event'],
+  })
   async test(@Param('orgId') path: string, @Body(new ZodPipe(backTest)) body: BackTest, @CurrentPrincipal() principal: Principal) {
     const orgId = await this.enter(path, principal);
     const named = body.triggerIds?.map((id) => this.trigger(orgId, id));
@@ -76,6 +91,13 @@ export class BackTestsController {
 
   @Post(':triggerId/back-tests')
   @HttpCode(200)
+  @Operation({
+    summary: 'Try a trigger on events',
+    description: 'Explains each filter by what the matcher itself runs. Needs the scope `executions:read` too.',
+    answer: backTestAnswer,
+    example: { event: backTestExample.event },
+    problems: ['invalid_event'],
+  })
   async testOne(
     @Param('orgId') path: string,
     @Param('triggerId') triggerId: string,

@@ -49,6 +49,7 @@ export const executionAnswer = z
     httpStatus: z.int().nullable(),
     attemptCount: z.int(),
     durationMs: z.number().nullable(),
+    paused: z.boolean(),
     nextAttemptAt: writtenTime.nullable(),
     createdAt: writtenTime,
     completedAt: writtenTime.nullable(),
@@ -60,6 +61,7 @@ const headers = z.record(z.string(), z.string());
 
 export const executionDetailAnswer = executionAnswer
   .extend({
+    explanation: z.object({ why: z.string(), next: z.string() }).nullable(),
     attempts: z.array(
       z.object({
         attemptId: uuid,

@@ -1,7 +1,7 @@
 import { Controller, Get, Param, Query, UseGuards } from '@nestjs/common';
-import { type ExecutionStatus, sameId } from '@cf/contract';
+import { executionStatus, type ExecutionStatus, sameId, writtenTime } from '@cf/contract';
 import { RequireScope, TenantGuard } from '@cf/registry-cache';
-import { parseQuery, Problem, TakesQuery } from '@cf/service-kit';
+import { Operation, parseQuery, Problem, TakesQuery } from '@cf/service-kit';
 import { z } from 'zod';
 import { executionFilters, type ExecutionFilters } from './execution-filters.js';
 import { ExecutionsStatistics, type StatusCount } from './executions-statistics.repository.js';
@@ -12,6 +12,18 @@ const DEFAULT_RANGE_MS = 24 * 60 * 60_000;
 
 const countsQuery = executionFilters.extend({ by: z.enum(['status', 'failureReason', 'cloudFunctionId']).default('status') });
 const histogramQuery = executionFilters.extend({ interval: z.enum(Object.keys(intervals) as [Interval, ...Interval[]]).optional() });
+
+const range = { from: writtenTime, to: writtenTime };
+const countsAnswer = z.object({
+  by: countsQuery.shape.by.unwrap(),
+  ...range,
+  data: z.array(z.object({ value: z.string().nullable(), count: z.int() })),
+});
+const histogramAnswer = z.object({
+  interval: histogramQuery.shape.interval.unwrap(),
+  ...range,
+  data: z.array(z.object({ from: writtenTime, count: z.int(), byStatus: z.partialRecord(executionStatus, z.int()) })),
+});
 
 /** The filters with a beginning and an end. */
 const bounded = (given: ExecutionFilters): { filters: ExecutionFilters; from: string; to: string } => {
@@ -45,16 +57,28 @@ export class ExecutionsStatisticsController {
   constructor(private readonly statistics: ExecutionsStatistics) {}
 
   @Get('counts')
-  @TakesQuery()
-  async counts(@Param('orgId') orgId: string, @Query() query: unknown) {
+  @TakesQuery(countsQuery)
+  @Operation({
+    summary: 'Count executions by a property',
+    description: 'Of the last day unless a time is given.',
+    answer: countsAnswer,
+    problems: ['query_too_broad'],
+  })
+  async counts(@Param('orgId') orgId: string, @Query() query: unknown): Promise<z.infer<typeof countsAnswer>> {
     const { by, ...given } = parseQuery(countsQuery, query);
     const { filters, from, to } = bounded(given);
     return { by, from, to, data: await this.statistics.counts(sameId(orgId), filters, by) };
   }
 
   @Get('histogram')
-  @TakesQuery()
-  async histogram(@Param('orgId') orgId: string, @Query() query: unknown) {
+  @TakesQuery(histogramQuery)
+  @Operation({
+    summary: 'Count executions over time',
+    description: 'Of the last day unless a time is given; by the smallest interval that a chart shows well unless one is given.',
+    answer: histogramAnswer,
+    problems: ['query_too_broad', 'too_many_buckets'],
+  })
+  async histogram(@Param('orgId') orgId: string, @Query() query: unknown): Promise<z.infer<typeof histogramAnswer>> {
     const { interval: wanted, ...given } = parseQuery(histogramQuery, query);
     const { filters, from, to } = bounded(given);
     const [fromMs, toMs] = [Date.parse(from), Date.parse(to)];

@@ -4,7 +4,7 @@ type Override = NonNullable<NonNullable<Parameters<typeof z.toJSONSchema>[1]>['o
 
 /** A schema may bring its own text (`meta({ jsonSchema })`) where a transformation hides what it reads. */
 const override: Override = ({ zodSchema, jsonSchema }) => {
-  const given = z.globalRegistry.get(zodSchema as z.ZodType)?.['jsonSchema'];
+  const given = z.globalRegistry.get(zodSchema as unknown as z.ZodType)?.['jsonSchema'];
   if (typeof given !== 'object') return;
   for (const key of Object.keys(jsonSchema)) delete jsonSchema[key];
   Object.assign(jsonSchema, given);
