@@ -96,6 +96,21 @@ export const keepRawBodies = (app: NestFastifyApplication): void => {
   );
 };
 
+export interface MountedRoute {
+  readonly method: string;
+  readonly path: string;
+}
+
+/** Lists the routes as the router gets them from now on; the OpenAPI document is held against them. */
+export const listRoutes = (app: NestFastifyApplication): readonly MountedRoute[] => {
+  const routes: MountedRoute[] = [];
+  const server = app.getHttpAdapter().getInstance();
+  server.addHook('onRoute', ({ method, url }) => {
+    routes.push(...[method].flat().map((each) => ({ method: each, path: url })));
+  });
+  return routes;
+};
+
 export interface OpenRequests {
   /** Resolves once every request has its answer; those that have none after `timeoutMs` are told to come again. */
   end(timeoutMs: number): Promise<void>;

@@ -10,7 +10,7 @@ import type { Logger } from 'pino';
 import { gaugeConsumers, observeConsumers } from './consumer-metrics.js';
 import { followTraces } from './follow-traces.js';
 import { Health } from './health.js';
-import { createHttpAdapter, followRequests, keepRawBodies } from './http-server.js';
+import { createHttpAdapter, followRequests, keepRawBodies, listRoutes, type MountedRoute } from './http-server.js';
 import { NestLogger } from './logger.js';
 import { Metrics } from './metrics.js';
 import type { PlatformConfig } from './platform.config.js';
@@ -32,6 +32,7 @@ const READY_POLL_MS = 20;
 export interface RunningApplication {
   readonly address: string;
   readonly app: NestFastifyApplication;
+  readonly routes: readonly MountedRoute[];
   /** Drains and closes everything that the application opened, the log excepted. */
   stop(): Promise<void>;
 }
@@ -63,6 +64,7 @@ export const runApplication = async (
   followTraces(app, logger);
   const health = app.get(Health);
   const requests = followRequests(app, health);
+  const routes = listRoutes(app);
   await app.init();
   const metrics = app.get(Metrics);
   const transport = createLogTransport(app, log, observeConsumers(metrics, logger));
@@ -90,7 +92,7 @@ export const runApplication = async (
     await transport.close();
     await app.close();
   };
-  return { address: `http://${host}:${port}`, app, stop };
+  return { address: `http://${host}:${port}`, app, routes, stop };
 };
 
 /** Whoever says that it is ready has joined its groups. */

@@ -1,4 +1,5 @@
-import type { DeadLetter } from '@cf/contract';
+import { type DeadLetter, deadLetter, uuid, writtenTime } from '@cf/contract';
+import { z } from 'zod';
 
 export interface KeptDeadLetter {
   readonly id: string;
@@ -22,6 +23,35 @@ export interface WholeDeadLetter extends KeptDeadLetter {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+export const deadLetterAnswer = z
+  .object({
+    id: uuid,
+    origin: deadLetter.shape.origin,
+    reason: deadLetter.shape.reason,
+    explanation: z.string(),
+    detail: z.string(),
+    receivedAt: writtenTime,
+    key: z.string().nullable(),
+    truncated: z.boolean(),
+    resentAt: writtenTime.nullable(),
+    resentBy: z.string().nullable(),
+    resentCount: z.int(),
+  })
+  .meta({ id: 'DeadLetter' });
+
+export const wholeDeadLetterAnswer = deadLetterAnswer
+  .extend({
+    headers: z.record(z.string(), z.string()),
+    value: z
+      .union([
+        z.object({ encoding: z.literal('utf-8'), text: z.string() }),
+        z.object({ encoding: z.literal('base64'), base64: z.string() }),
+      ])
+      .nullable(),
+    valueSha256: z.string().nullable(),
+  })
+  .meta({ id: 'WholeDeadLetter' });
+
 const explanations: Readonly<Record<DeadLetter['reason'], string>> = {
   not_utf8: 'Its bytes are not UTF-8, so whoever wrote it did not write JSON. Sent again it fails again.',
   not_json: 'Its text is not JSON. Sent again it fails again; its sender has to put it right.',
@@ -32,7 +62,7 @@ const explanations: Readonly<Record<DeadLetter['reason'], string>> = {
   internal: 'The process that handled it died three times over, so it was taken aside. Once the cause is found, send it again.',
 };
 
-export const deadLetterView = (letter: KeptDeadLetter) => ({
+export const deadLetterView = (letter: KeptDeadLetter): z.infer<typeof deadLetterAnswer> => ({
   id: letter.id,
   origin: { topic: letter.topic, partition: letter.partition, offset: Number(letter.offset) },
   reason: letter.reason,

@@ -2,8 +2,8 @@ import { Controller, Get, Inject, type OnApplicationShutdown, Param, Post, Query
 import { sameId, uuid } from '@cf/contract';
 import { MESSAGE_LOG, type MessageLog, type Publisher } from '@cf/messaging';
 import { actorOf, CurrentPrincipal, OperatorGuard, type Principal } from '@cf/registry-cache';
-import { AuditTrail, listCursor, notFound, parseQuery, TakesQuery } from '@cf/service-kit';
-import { deadLetterView, type WholeDeadLetter, wholeDeadLetterView } from './dead-letter-view.js';
+import { AuditTrail, listCursor, notFound, Operation, pageOf, parseQuery, TakesQuery } from '@cf/service-kit';
+import { deadLetterAnswer, deadLetterView, wholeDeadLetterAnswer, type WholeDeadLetter, wholeDeadLetterView } from './dead-letter-view.js';
 import { deadLetterCursor, deadLettersQuery, KeptDeadLetters } from './kept-dead-letters.repository.js';
 import { recordOf } from './resend-dead-letter.js';
 
@@ -32,7 +32,8 @@ export class KeptDeadLettersController implements OnApplicationShutdown {
   }
 
   @Get()
-  @TakesQuery()
+  @TakesQuery(deadLettersQuery)
+  @Operation({ summary: 'List dead letters, newest first', answer: pageOf(deadLetterAnswer) })
   async list(@Query() query: unknown) {
     const { limit, cursor, ...filters } = parseQuery(deadLettersQuery, query);
     const cursors = listCursor('dead-letters', filters, deadLetterCursor);
@@ -47,6 +48,7 @@ export class KeptDeadLettersController implements OnApplicationShutdown {
 
   /** Its value may hold anything that somebody wrote to a topic, so looking at it is audited as a reveal is. */
   @Get(':id')
+  @Operation({ summary: 'Read a dead letter with its value', description: 'Looking is audited.', answer: wholeDeadLetterAnswer })
   async find(@Param('id') id: string, @CurrentPrincipal() principal: Principal) {
     const letter = await this.letters.find(idOf(id));
     if (letter === null) throw notFound(noSuchLetter);
@@ -55,6 +57,11 @@ export class KeptDeadLettersController implements OnApplicationShutdown {
   }
 
   @Post(':id/resends')
+  @Operation({
+    summary: 'Send a dead letter to its topic again',
+    answer: deadLetterAnswer,
+    problems: ['dead_letter_truncated', 'dead_letter_not_resendable'],
+  })
   async resend(@Param('id') id: string, @CurrentPrincipal() principal: Principal) {
     const { id: actor } = actorOf(principal);
     const letter = await this.letters.resend(idOf(id), actor ?? principal.type, async (found) => {

@@ -1,13 +1,15 @@
+import { z } from 'zod';
 import type { Probe } from '../http/probe-origin.js';
 import type { ReadToken } from '../oauth/read-token.js';
 
 /** One part of a connection that was tried. `detail` says what was found or what is wrong, and holds nothing secret. */
-export interface ConnectionStep {
-  readonly name: 'address' | 'connect' | 'tls' | 'token';
-  readonly ok: boolean;
-  readonly durationMs: number;
-  readonly detail: string | null;
-}
+export const connectionStep = z.object({
+  name: z.enum(['address', 'connect', 'tls', 'token']),
+  ok: z.boolean(),
+  durationMs: z.number(),
+  detail: z.string().nullable(),
+});
+export type ConnectionStep = z.infer<typeof connectionStep>;
 
 const between = (fromMs: number, toMs: number): number => Math.round((toMs - fromMs) * 10) / 10;
 

@@ -1,8 +1,8 @@
 import { Controller, HttpCode, Param, Post, UseGuards } from '@nestjs/common';
 import { sameId } from '@cf/contract';
 import { actorOf, CurrentPrincipal, type Principal, RegistryCache, RequireScope, TenantGuard } from '@cf/registry-cache';
-import { AuditTrail, notFound, Problem } from '@cf/service-kit';
-import { type ConnectionTest, ConnectionTests } from './connection-tests.js';
+import { AuditTrail, notFound, Operation, Problem } from '@cf/service-kit';
+import { type ConnectionTest, connectionTestAnswer, ConnectionTests } from './connection-tests.js';
 
 /** Tests of one organization at once: each may hold two connections for ten seconds. */
 const RUNNING_MAX = 3;
@@ -21,6 +21,12 @@ export class ConnectionTestsController {
   @Post()
   @HttpCode(200)
   @RequireScope('registered-apis:write')
+  @Operation({
+    summary: 'Try the connection of a registered API',
+    description: 'Its address, TLS and token; nothing is sent to its endpoints.',
+    answer: connectionTestAnswer,
+    problems: ['too_many_requests'],
+  })
   async test(@Param('orgId') orgId: string, @Param('id') id: string, @CurrentPrincipal() principal: Principal): Promise<ConnectionTest> {
     // An edit that was acknowledged a moment ago is what gets tested.
     await this.cache.caughtUp();

@@ -1,18 +1,17 @@
 import { type RegisteredApi } from '@cf/contract';
+import { z } from 'zod';
 import type { EndpointOptions } from '../http/endpoint.js';
 import { openerOf } from '../http/endpoint.js';
 import { type EndpointTls, prepareTls } from '../http/endpoint-tls.js';
 import { probeOrigin } from '../http/probe-origin.js';
 import type { VettingOptions } from '../http/vetted-lookup.js';
-import { type ConnectionStep, connectionSteps, refusedStep, tokenStep } from './connection-steps.js';
+import { type ConnectionStep, connectionStep, connectionSteps, refusedStep, tokenStep } from './connection-steps.js';
 
 /** For the connection and, beside it, for the token: somebody waits at a screen. */
 const BUDGET_MS = 10_000;
 
-export interface ConnectionTest {
-  readonly ok: boolean;
-  readonly steps: readonly ConnectionStep[];
-}
+export const connectionTestAnswer = z.object({ ok: z.boolean(), steps: z.array(connectionStep) }).meta({ id: 'ConnectionTest' });
+export type ConnectionTest = z.infer<typeof connectionTestAnswer>;
 
 /** Tries what calls of an API need, up to the request itself: nothing is sent to the customer's endpoints. */
 export class ConnectionTests {
