@@ -16,6 +16,7 @@ const commands = {
   test: (args) => runTests(args),
   documents: () => launch('tools/documents/publish.ts', []),
   bench: (args) => launch('bench/run.ts', args),
+  simulate: (args) => launch('libs/messaging/test/simulation/main.ts', args),
   build: () => 0,
   check: async () => ((await runChecks()).failed === 0 ? 0 : 1),
 };

@@ -71,6 +71,7 @@ export interface OffsetCommit extends TopicPartition {
 export interface GroupListener {
   /**
    * Newly owned partitions, awaited before their first record is delivered; partitions kept over a rebalance are not named again.
+   * Every `revoking` is followed by it (also with none) once ownership is settled; it never comes while ownership is about to change.
    */
   assigned(partitions: readonly AssignedPartition[]): Promise<void>;
   /** Records of one partition. Must return at once; a record already delivered to this member is not delivered again. */

@@ -2,16 +2,18 @@
  * Real: the whole consumer engine. Scripted: the log behind the port and the handlers, so that every interleaving is the test's.
  */
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { eventually } from '@cf/testing';
+import { eventually as eventuallyInRealTime } from '@cf/testing';
+import { type Clock, systemClock } from '../src/consumer/clock.js';
 import { ParallelConsumer } from '../src/consumer/parallel-consumer.js';
 import type { LogRecord } from '../src/log.js';
 import type { GroupPolicy, ParallelConsumerOptions } from '../src/parallel-consumer-options.js';
 import { ScriptedHandler } from './scripted-handler.js';
 import { ScriptedLog, TOPIC } from './scripted-log.js';
+import { ManualTime } from './manual-time.js';
 
 const broken = (retryable: boolean): Error => Object.assign(new Error('broken'), { retryable });
-/** Long enough for what must not happen to happen. */
-const settled = (waitMs = 50): Promise<void> => new Promise((resolve) => setTimeout(resolve, waitMs));
+const time = new ManualTime();
+const { eventually, passing, elapse } = time;
 
 const opened: ParallelConsumer[] = [];
 
@@ -19,6 +21,7 @@ const consume = async (
   log: ScriptedLog,
   policy: Partial<GroupPolicy> & Pick<GroupPolicy, 'handle'>,
   options: Partial<ParallelConsumerOptions> = {},
+  clock: Clock = time.clock,
 ): Promise<ParallelConsumer> => {
   const consumer = new ParallelConsumer(
     log.asMessageLog(),
@@ -33,6 +36,8 @@ const consume = async (
       ...options,
     },
     { unprocessable: () => Promise.reject(new Error('not expected')), ...policy },
+    {},
+    clock,
   );
   opened.push(consumer);
   await consumer.start();
@@ -44,14 +49,14 @@ const byFunction = (limit: number) => (record: LogRecord) => ({ key: record.head
 
 describe('parallel consumer', () => {
   afterEach(async () => {
-    await Promise.all(opened.splice(0).map((consumer) => consumer.stop()));
+    await passing(Promise.all(opened.splice(0).map((consumer) => consumer.stop())));
   });
 
   it('runs records of one key one after the other and others meanwhile', async () => {
     const log = new ScriptedLog();
     const handler = new ScriptedHandler();
     await consume(log, { handle: handler.handle, orderKey: byKey });
-    await log.assign(0, 1);
+    await passing(log.assign(0, 1));
     for (const key of ['a', 'a', 'b']) log.write(0, { key });
     log.write(1, { key: 'a' });
     await eventually(() => expect(handler.running).toEqual(['0:0', '0:2']));
@@ -66,13 +71,13 @@ describe('parallel consumer', () => {
     const log = new ScriptedLog();
     const handler = new ScriptedHandler();
     await consume(log, { handle: handler.handle });
-    await log.assign(0);
+    await passing(log.assign(0));
     for (let i = 0; i < 6; i++) log.write(0);
     await eventually(() => expect(handler.running).toHaveLength(6));
     for (const name of ['0:0', '0:1', '0:3', '0:5']) handler.end(name);
     await eventually(() => expect(log.committed(0)).toBe(2));
     handler.end('0:4');
-    await settled();
+    await elapse(50);
     expect(log.committed(0)).toBe(2);
     handler.end('0:2');
     await eventually(() => expect(log.committed(0)).toBe(6));
@@ -83,7 +88,7 @@ describe('parallel consumer', () => {
     const log = new ScriptedLog();
     const handler = new ScriptedHandler();
     await consume(log, { handle: handler.handle, bulkhead: byFunction(2) }, { maxInFlight: 4 });
-    await log.assign(0);
+    await passing(log.assign(0));
     for (let i = 0; i < 20; i++) log.write(0, { headers: { 'function-id': 'hanging' } });
     log.write(0, { headers: { 'function-id': 'quick' } });
     await eventually(() => expect(handler.running).toEqual(['0:0', '0:20', '0:1']));
@@ -98,9 +103,9 @@ describe('parallel consumer', () => {
     const handler = new ScriptedHandler();
     let limit = 0;
     await consume(log, { handle: handler.handle, bulkhead: () => ({ key: 'held', limit }) });
-    await log.assign(0);
+    await passing(log.assign(0));
     log.write(0);
-    await settled();
+    await elapse(50);
     expect(handler.running).toEqual([]);
     limit = 1;
     await eventually(() => expect(handler.running).toEqual(['0:0']));
@@ -111,7 +116,7 @@ describe('parallel consumer', () => {
     const log = new ScriptedLog();
     const handler = new ScriptedHandler();
     await consume(log, { handle: handler.handle }, { maxInFlight: 3 });
-    await log.assign(0);
+    await passing(log.assign(0));
     for (let i = 0; i < 30; i++) log.write(0);
     await eventually(() => {
       handler.endAll();
@@ -125,7 +130,7 @@ describe('parallel consumer', () => {
     const handler = new ScriptedHandler(true);
     handler.byItself.set('0:0', (tries) => (tries <= 4 ? broken(true) : null));
     await consume(log, { handle: handler.handle, orderKey: byKey });
-    await log.assign(0);
+    await passing(log.assign(0));
     for (const key of ['a', 'a', 'b']) log.write(0, { key });
     await eventually(() => expect(handler.ended).toEqual(['0:2', '0:0', '0:1']));
     expect(handler.started.filter((name) => name === '0:0')).toHaveLength(5);
@@ -143,7 +148,7 @@ describe('parallel consumer', () => {
       buried.push(offset);
     };
     await consume(log, { handle: handler.handle, unprocessable, orderKey: byKey });
-    await log.assign(0);
+    await passing(log.assign(0));
     for (const key of ['a', 'a']) log.write(0, { key });
     await eventually(() => expect(handler.ended).toEqual(['0:1']));
     expect(handler.started).toEqual(['0:0', '0:0', '0:0', '0:1']);
@@ -158,7 +163,7 @@ describe('parallel consumer', () => {
       throw new TypeError('no such header');
     };
     await consume(log, { handle: handler.handle, orderKey: unreadable, bulkhead: unreadable });
-    await log.assign(0);
+    await passing(log.assign(0));
     log.write(0);
     await eventually(() => expect(log.committed(0)).toBe(1));
     expect(handler.ended).toEqual(['0:0']);
@@ -168,17 +173,17 @@ describe('parallel consumer', () => {
     const log = new ScriptedLog();
     const handler = new ScriptedHandler();
     await consume(log, { handle: handler.handle }, { maxInFlight: 2 });
-    await log.assign(0);
+    await passing(log.assign(0));
     for (let i = 0; i < 4; i++) log.write(0);
     await eventually(() => expect(handler.running).toEqual(['0:0', '0:1']));
     const revoked = log.revoke();
     handler.endAll();
-    await revoked;
+    await passing(revoked);
     expect(handler.started).toEqual(['0:0', '0:1']);
     expect(log.committed(0)).toBe(2);
     log.lose(0);
-    await log.assign();
-    await settled();
+    await passing(log.assign());
+    await elapse(50);
     expect(handler.started).toEqual(['0:0', '0:1']);
   });
 
@@ -186,19 +191,19 @@ describe('parallel consumer', () => {
     const log = new ScriptedLog();
     const handler = new ScriptedHandler();
     const consumer = await consume(log, { handle: handler.handle });
-    await log.assign(0);
+    await passing(log.assign(0));
     for (let i = 0; i < 2; i++) log.write(0);
     await eventually(() => expect(handler.running).toHaveLength(2));
     const signal = handler.signalOf('0:0');
     handler.end('0:1');
-    await log.revoke();
+    await passing(log.revoke());
     expect(log.committed(0)).toBe(0);
     expect(signal.aborted).toBe(false);
     log.lose(0);
     expect(signal.aborted).toBe(true);
     const commits = log.commits.length;
     handler.end('0:0');
-    await settled();
+    await elapse(50);
     expect(log.commits).toHaveLength(commits);
     expect(consumer.stats()).toMatchObject({ inFlight: 0, queued: 0, records: 0 });
   });
@@ -207,15 +212,15 @@ describe('parallel consumer', () => {
     const log = new ScriptedLog();
     const first = new ScriptedHandler();
     await consume(log, { handle: first.handle });
-    await log.assign(0);
+    await passing(log.assign(0));
     for (let i = 0; i < 5; i++) log.write(0);
     await eventually(() => expect(first.running).toHaveLength(5));
     for (const name of ['0:0', '0:2', '0:4']) first.end(name);
-    await log.revoke();
+    await passing(log.revoke());
     log.crash();
     const second = new ScriptedHandler(true);
     const consumer = await consume(log, { handle: second.handle });
-    await log.assign(0);
+    await passing(log.assign(0));
     await eventually(() => expect(log.committed(0)).toBe(5));
     expect(second.started).toEqual(['0:1', '0:3']);
     expect(consumer.stats().duplicatesDropped).toBe(2);
@@ -225,7 +230,7 @@ describe('parallel consumer', () => {
     const log = new ScriptedLog();
     const first = new ScriptedHandler();
     await consume(log, { handle: first.handle });
-    await log.assign(0);
+    await passing(log.assign(0));
     for (let i = 0; i < 4; i++) log.write(0);
     await eventually(() => expect(first.running).toHaveLength(4));
     first.end('0:0');
@@ -233,12 +238,12 @@ describe('parallel consumer', () => {
     await eventually(() => expect(log.committed(0)).toBe(2));
     log.commitError = new Error('coordinator is away');
     first.end('0:2');
-    await settled();
+    await elapse(50);
     log.crash();
     log.commitError = null;
     const second = new ScriptedHandler(true);
     await consume(log, { handle: second.handle });
-    await log.assign(0);
+    await passing(log.assign(0));
     await eventually(() => expect(log.committed(0)).toBe(4));
     expect(second.started).toEqual(['0:2', '0:3']);
   });
@@ -247,11 +252,11 @@ describe('parallel consumer', () => {
     const log = new ScriptedLog();
     const handler = new ScriptedHandler();
     await consume(log, { handle: handler.handle }, { onRevoke: 'complete-running', maxInFlight: 2 });
-    await log.assign(0);
+    await passing(log.assign(0));
     for (let i = 0; i < 4; i++) log.write(0);
     await eventually(() => expect(handler.running).toEqual(['0:0', '0:1']));
     const signal = handler.signalOf('0:0');
-    await log.revoke();
+    await passing(log.revoke());
     expect(log.committed(0)).toBe(2);
     log.lose(0);
     expect(signal.aborted).toBe(false);
@@ -267,14 +272,14 @@ describe('parallel consumer', () => {
     const log = new ScriptedLog();
     const handler = new ScriptedHandler();
     const consumer = await consume(log, { handle: handler.handle });
-    await log.assign(0, 1);
+    await passing(log.assign(0, 1));
     for (let i = 0; i < 3; i++) log.write(0);
     log.write(1);
     await eventually(() => expect(handler.running).toHaveLength(4));
     handler.end('0:1');
-    await log.revoke();
+    await passing(log.revoke());
     log.lose(1);
-    await log.assign(2);
+    await passing(log.assign(2));
     log.refetch(0);
     log.write(0);
     await eventually(() => expect(handler.started).toEqual(['0:0', '0:1', '0:2', '1:0', '0:3']));
@@ -288,16 +293,16 @@ describe('parallel consumer', () => {
     const log = new ScriptedLog();
     const handler = new ScriptedHandler();
     await consume(log, { handle: handler.handle, orderKey: byKey });
-    await log.assign(0);
+    await passing(log.assign(0));
     log.write(0, { key: 'a' });
     await eventually(() => expect(handler.running).toEqual(['0:0']));
     log.lose(0);
-    await log.assign(0);
-    await settled();
+    await passing(log.assign(0));
+    await elapse(50);
     expect(handler.started).toEqual(['0:0']);
     handler.end('0:0');
     await eventually(() => expect(handler.started).toEqual(['0:0', '0:0']));
-    await settled(250);
+    await elapse(250);
     expect(log.committed(0)).toBe(0);
     handler.end('0:0');
     await eventually(() => expect(log.committed(0)).toBe(1));
@@ -314,7 +319,7 @@ describe('parallel consumer', () => {
     };
     await consume(log, { handle: handler.handle, assigned });
     log.write(0);
-    await log.assign(0);
+    await passing(log.assign(0));
     await eventually(() => expect(handler.ended).toEqual(['0:0']));
     expect(seen).toEqual([0, 0, 0]);
   });
@@ -323,14 +328,14 @@ describe('parallel consumer', () => {
     const log = new ScriptedLog();
     const handler = new ScriptedHandler();
     const consumer = await consume(log, { handle: handler.handle }, { maxInFlight: 1 });
-    await log.assign(0);
+    await passing(log.assign(0));
     for (let i = 0; i < 2; i++) log.write(0);
     await eventually(() => expect(handler.running).toEqual(['0:0']));
     const stopped = consumer.stop();
-    await settled();
+    await elapse(50);
     expect(log.left).toBe(false);
     handler.end('0:0');
-    await stopped;
+    await passing(stopped);
     expect(log.left).toBe(true);
     expect(log.committed(0)).toBe(1);
     expect(handler.started).toEqual(['0:0']);
@@ -340,11 +345,11 @@ describe('parallel consumer', () => {
     const log = new ScriptedLog();
     const handler = new ScriptedHandler();
     const consumer = await consume(log, { handle: handler.handle });
-    await log.assign(0);
+    await passing(log.assign(0));
     log.write(0);
     await eventually(() => expect(handler.running).toEqual(['0:0']));
     const signal = handler.signalOf('0:0');
-    await consumer.stop();
+    await passing(consumer.stop());
     expect(signal.aborted).toBe(true);
     expect(log.committed(0)).toBe(0);
   });
@@ -353,7 +358,7 @@ describe('parallel consumer', () => {
     const log = new ScriptedLog();
     const handler = new ScriptedHandler();
     const consumer = await consume(log, { handle: handler.handle }, { onRevoke: 'complete-running' });
-    await log.assign(0);
+    await passing(log.assign(0));
     log.write(0);
     await eventually(() => expect(handler.running).toEqual(['0:0']));
     let stopped = false;
@@ -361,7 +366,7 @@ describe('parallel consumer', () => {
     await eventually(() => expect(log.left).toBe(true));
     expect([stopped, log.committed(0), handler.signalOf('0:0').aborted]).toEqual([false, 1, false]);
     handler.end('0:0');
-    await stopping;
+    await passing(stopping);
     expect(handler.ended).toEqual(['0:0']);
   });
 
@@ -369,7 +374,7 @@ describe('parallel consumer', () => {
     const log = new ScriptedLog();
     const handler = new ScriptedHandler();
     const consumer = await consume(log, { handle: handler.handle }, { maxBufferedRecords: 40, maxInFlight: 4 });
-    await log.assign(0, 1);
+    await passing(log.assign(0, 1));
     for (let i = 0; i < 100; i++) log.write(0);
     expect([...log.paused]).toEqual([0]);
     expect(consumer.stats()).toMatchObject({ records: 30, heldPartitions: 1 });
@@ -386,7 +391,7 @@ describe('parallel consumer', () => {
     const log = new ScriptedLog();
     const handler = new ScriptedHandler();
     await consume(log, { handle: handler.handle }, { maxBufferedBytes: 1_000_000 });
-    await log.assign(0);
+    await passing(log.assign(0));
     for (let i = 0; i < 20; i++) log.write(0, { bytes: 100_000 });
     expect([...log.paused]).toEqual([0]);
     await eventually(() => {
@@ -399,14 +404,14 @@ describe('parallel consumer', () => {
     const log = new ScriptedLog();
     const handler = new ScriptedHandler(true);
     await consume(log, { handle: handler.handle });
-    await log.assign(0);
+    await passing(log.assign(0));
     log.write(0);
     await eventually(() => expect(log.committed(0)).toBe(1));
     const commits = log.commits.length;
     log.commitError = new Error('coordinator is away');
     for (let i = 0; i < 3; i++) log.write(0);
     await eventually(() => expect(handler.ended).toHaveLength(4));
-    await settled(150);
+    await elapse(150);
     log.commitError = null;
     await eventually(() => expect(log.committed(0)).toBe(4));
     expect(log.commits).toHaveLength(commits + 1);
@@ -430,12 +435,12 @@ describe('parallel consumer', () => {
           killedAlone = running === 1;
           log.crash();
         }
-        await (dead ? new Promise<never>(() => {}) : settled(5));
+        await (dead ? new Promise<never>(() => {}) : time.wait(5));
         running--;
         done.add(offset);
       };
       await consume(log, { handle, unprocessable }, { drainTimeoutMs: 1 });
-      await log.assign(0);
+      await passing(log.assign(0));
       await eventually(() => expect(dead || log.committed(0) === 12).toBe(true));
       if (dead) deaths++;
       return !dead;
@@ -449,7 +454,7 @@ describe('parallel consumer', () => {
   it('lets sockets have their turn between handlers that return at once', async () => {
     const log = new ScriptedLog();
     const handler = new ScriptedHandler(true);
-    await consume(log, { handle: handler.handle }, { maxBufferedRecords: 100_000 });
+    await consume(log, { handle: handler.handle }, { maxBufferedRecords: 100_000 }, systemClock);
     await log.assign(0);
     let turns = 0;
     const count = (): void => {
@@ -460,7 +465,7 @@ describe('parallel consumer', () => {
     };
     setImmediate(count);
     for (let i = 0; i < 5_000; i++) log.write(0);
-    await eventually(() => expect(handler.ended).toHaveLength(5_000));
+    await eventuallyInRealTime(() => expect(handler.ended).toHaveLength(5_000));
     expect(turns).toBeGreaterThan(10);
   });
 });

@@ -15,6 +15,8 @@ export interface Written {
   readonly key?: string;
   readonly headers?: Record<string, string>;
   readonly bytes?: number;
+  /** Offsets left out before it. */
+  readonly gap?: number;
 }
 
 /**
@@ -37,8 +39,8 @@ export class ScriptedLog {
 
   write(partition: number, written: Written = {}): number {
     const records = this.records.get(partition) ?? [];
-    const offset = (records.at(-1)?.offset ?? -1) + 1;
-    const { key = null, headers = {}, bytes = 1 } = written;
+    const { key = null, headers = {}, bytes = 1, gap = 0 } = written;
+    const offset = (records.at(-1)?.offset ?? -1) + 1 + gap;
     records.push({
       topic: TOPIC,
       partition,
@@ -75,7 +77,10 @@ export class ScriptedLog {
   }
 
   lose(...partitions: number[]): void {
-    for (const partition of partitions) this.owned.delete(partition);
+    for (const partition of partitions) {
+      this.owned.delete(partition);
+      this.paused.delete(partition);
+    }
     this.listener?.lost(partitions.map((partition) => ({ topic: TOPIC, partition })));
   }
 

@@ -1,5 +1,5 @@
-import { performance } from 'node:perf_hooks';
 import type { GroupMember } from '../log.js';
+import type { Clock } from './clock.js';
 import type { Committer } from './committer.js';
 import type { OwnedPartition } from './owned-partition.js';
 
@@ -9,6 +9,7 @@ export class CommitLoop {
 
   constructor(
     private readonly committer: Committer,
+    private readonly clock: Clock,
     private readonly member: () => GroupMember | null,
     /** The partitions may go: what is committed now hands them over. */
     private readonly isHandingOver: () => boolean,
@@ -18,7 +19,7 @@ export class CommitLoop {
 
   commit(): void {
     const member = this.member();
-    const request = member === null ? null : this.committer.begin(performance.now(), this.isHandingOver());
+    const request = member === null ? null : this.committer.begin(this.clock.nowMs(), this.isHandingOver());
     if (member === null || request === null) return;
     this.#underWay = member.commit(request.offsets).then(
       () => {
@@ -27,7 +28,7 @@ export class CommitLoop {
         if (this.committer.isDue()) this.commit();
       },
       (error: unknown) => {
-        this.committer.failed(request, performance.now());
+        this.committer.failed(request, this.clock.nowMs());
         this.failed(error);
       },
     );

@@ -37,6 +37,11 @@ export class Committer {
     return this.#changed.size > 0;
   }
 
+  /** Nothing that was completed waits for its commit. */
+  get isSettled(): boolean {
+    return this.#completions === 0 && !this.#underWay && this.#failures === 0;
+  }
+
   /** Enough has come together not to wait for the interval. */
   isDue(): boolean {
     return this.#completions >= COMMIT_COMPLETIONS && !this.#underWay && this.#failures === 0;
@@ -88,7 +93,7 @@ export class CommitRequest {
       if (offset < 0) continue;
       if (!handover) guard.announce();
       const suspects = guard.suspects().map((suspect) => ({ ...suspect, announced: suspect.announced && !handover }));
-      const metadata = encodeOffsetMetadata(offset, { isOpen: !handover, suspects, completed: tracker.completedAbove() });
+      const metadata = encodeOffsetMetadata(partition, offset, { isOpen: !handover, suspects, completed: tracker.completedAbove() });
       if (offset === partition.committedOffset && metadata === partition.committedMetadata && guard.waiting === 0) continue;
       this.partitions.push(partition);
       this.offsets.push({ topic, partition: number, offset, metadata });

@@ -116,8 +116,8 @@ describe('crash guard', () => {
     expect(turn.holder).toBeNull();
   });
 
-  it('is done being careful after as many records as the dead process may have had', () => {
-    const life = new Life({ ...NOTHING_KNOWN, isOpen: true }, upTo(1_000), new AloneTurn(), 100);
+  it('is done being careful after twice as many records as a buffer is meant to hold', () => {
+    const life = new Life({ ...NOTHING_KNOWN, isOpen: true }, upTo(1_000), new AloneTurn(), 50);
     expect(life.offsets).toHaveLength(1_000);
     expect(life.guard.suspects()).toHaveLength(100);
   });

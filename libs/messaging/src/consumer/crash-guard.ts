@@ -18,6 +18,8 @@ import type { OffsetProgress, Suspect } from './offset-metadata.js';
 export const DEATHS_MAX = 3;
 const ALONE_AT = DEATHS_MAX - 1;
 const ANNOUNCED_MAX = [128, 8] as const;
+/** The buffer may be half over its bound after an assignment, and a fetch comes in whole. */
+const BUFFERS = 2;
 
 export interface Guarded {
   readonly record: { readonly offset: number };
@@ -48,7 +50,7 @@ export class CrashGuard<T extends Guarded> {
     this.#expected = new Map(
       restored.suspects.map(({ offset, deaths, announced }) => [offset, deaths + (announced && restored.isOpen ? 1 : 0)]),
     );
-    this.#careful = restored.isOpen || this.#expected.size > 0 ? bufferedRecordsMax : 0;
+    this.#careful = restored.isOpen || this.#expected.size > 0 ? BUFFERS * bufferedRecordsMax : 0;
   }
 
   /** Delivered records that may not start before a commit. */
@@ -65,7 +67,8 @@ export class CrashGuard<T extends Guarded> {
 
   /** Takes in a delivered record; false when it may start at once. */
   holds(task: T): boolean {
-    if (this.#isOpen && this.#careful === 0 && this.#waiting.length === 0) return false;
+    // Behind one that waits for its commit, too: it may have the same order key.
+    if (this.#isOpen && this.#careful === 0 && this.waiting === 0) return false;
     for (const offset of this.#expected.keys()) {
       if (offset >= task.record.offset) break;
       // Gone from the log, or completed.

@@ -1,3 +1,4 @@
+import type { Clock } from './clock.js';
 import type { Gate } from './gate.js';
 import type { Scheduler } from './scheduler.js';
 import type { Task } from './task.js';
@@ -13,6 +14,7 @@ export class Dispatcher {
   constructor(
     private readonly scheduler: Scheduler<Task>,
     private readonly gate: Gate,
+    private readonly clock: Clock,
     private readonly run: (task: Task) => void,
   ) {}
 
@@ -30,7 +32,7 @@ export class Dispatcher {
     while (this.gate.isOpen && this.#startedThisTurn < STARTS_PER_TURN) {
       const task = this.scheduler.next();
       if (task === null) return;
-      if (this.#startedThisTurn++ === 0) setImmediate(this.#nextTurn);
+      if (this.#startedThisTurn++ === 0) this.clock.nextTurn(this.#nextTurn);
       this.run(task);
     }
   }

@@ -1,7 +1,10 @@
+import { crc32 } from 'node:zlib';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { decodeOffsetMetadata, encodeOffsetMetadata, NOTHING_KNOWN, type OffsetProgress, type Suspect } from './offset-metadata.js';
 import { appendRange } from './offset-ranges.js';
+
+const PLACE = { topic: 'work', partition: 3 };
 
 const offsets = fc.oneof(
   fc.nat({ max: 1_000 }),
@@ -35,7 +38,7 @@ describe('offset metadata', () => {
     fc.assert(
       fc.property(offsets, fc.boolean(), gaps(200), steps(20, 100), (offset, isOpen, suspected, runs) => {
         const progress = { isOpen, suspects: suspectsAbove(offset, suspected), completed: rangesAbove(offset, runs) };
-        expect(decodeOffsetMetadata(offset, encodeOffsetMetadata(offset, progress))).toEqual(progress);
+        expect(decodeOffsetMetadata(PLACE, offset, encodeOffsetMetadata(PLACE, offset, progress))).toEqual(progress);
       }),
     );
   });
@@ -44,7 +47,7 @@ describe('offset metadata', () => {
     fc.assert(
       fc.property(offsets, steps(60, 100_000), (offset, runs) => {
         const ranges = rangesAbove(offset, runs);
-        expect(decodeOffsetMetadata(offset, encodeOffsetMetadata(offset, only(ranges)))).toEqual(only(ranges));
+        expect(decodeOffsetMetadata(PLACE, offset, encodeOffsetMetadata(PLACE, offset, only(ranges)))).toEqual(only(ranges));
       }),
     );
   });
@@ -54,7 +57,7 @@ describe('offset metadata', () => {
       7,
       Array.from({ length: 4_000 }, () => [1, 1] as const),
     );
-    expect(decodeOffsetMetadata(7, encodeOffsetMetadata(7, only(ranges)))).toEqual(only(ranges));
+    expect(decodeOffsetMetadata(PLACE, 7, encodeOffsetMetadata(PLACE, 7, only(ranges)))).toEqual(only(ranges));
   });
 
   it('never exceeds 1,500 ASCII characters and never claims an offset that is not completed', () => {
@@ -63,9 +66,9 @@ describe('offset metadata', () => {
         const ranges = rangesAbove(offset, runs);
         const completed = new Set<number>();
         for (let i = 0; i < ranges.length; i += 2) for (let at = ranges[i]!; at < ranges[i + 1]!; at++) completed.add(at);
-        const text = encodeOffsetMetadata(offset, { isOpen: true, suspects: suspectsAbove(offset, suspects), completed: ranges });
+        const text = encodeOffsetMetadata(PLACE, offset, { isOpen: true, suspects: suspectsAbove(offset, suspects), completed: ranges });
         expect(text).toMatch(/^[\x20-\x7e]{0,1500}$/);
-        const { completed: decoded } = decodeOffsetMetadata(offset, text);
+        const { completed: decoded } = decodeOffsetMetadata(PLACE, offset, text);
         for (let i = 0; i < decoded.length; i += 2) {
           for (let at = decoded[i]!; at < decoded[i + 1]!; at++) if (!completed.has(at)) throw new Error(`${at} is not completed`);
         }
@@ -75,24 +78,42 @@ describe('offset metadata', () => {
   });
 
   it('is empty when there is nothing to say', () => {
-    expect(encodeOffsetMetadata(12, NOTHING_KNOWN)).toBe('');
-    expect(decodeOffsetMetadata(12, '')).toEqual(NOTHING_KNOWN);
+    expect(encodeOffsetMetadata(PLACE, 12, NOTHING_KNOWN)).toBe('');
+    expect(decodeOffsetMetadata(PLACE, 12, '')).toEqual(NOTHING_KNOWN);
   });
 
   it('counts as empty when it belongs to another offset', () => {
-    expect(decodeOffsetMetadata(11, encodeOffsetMetadata(10, only([12, 15])))).toEqual(NOTHING_KNOWN);
+    expect(decodeOffsetMetadata(PLACE, 11, encodeOffsetMetadata(PLACE, 10, only([12, 15])))).toEqual(NOTHING_KNOWN);
+  });
+
+  it('counts as empty when it belongs to another partition or another topic', () => {
+    const text = encodeOffsetMetadata(PLACE, 10, only([12, 15]));
+    expect(decodeOffsetMetadata({ topic: 'work', partition: 4 }, 10, text)).toEqual(NOTHING_KNOWN);
+    expect(decodeOffsetMetadata({ topic: 'other', partition: 3 }, 10, text)).toEqual(NOTHING_KNOWN);
+  });
+
+  it('counts as empty when it was written by an older or a newer version', () => {
+    const written = Buffer.from(encodeOffsetMetadata(PLACE, 10, only([12, 15])), 'base64');
+    const ofVersion = (version: number): string => {
+      const bytes = Buffer.from(written);
+      bytes[1] = version;
+      bytes.writeUInt32BE(crc32(bytes.subarray(0, -4), crc32('work/3@10')), bytes.length - 4);
+      return bytes.toString('base64');
+    };
+    expect(decodeOffsetMetadata(PLACE, 10, ofVersion(written[1]!)).completed).toEqual([12, 15]);
+    for (const version of [0, 1, 3, 255]) expect(decodeOffsetMetadata(PLACE, 10, ofVersion(version))).toEqual(NOTHING_KNOWN);
   });
 
   it('counts as empty when it is foreign', () => {
-    fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => expect(decodeOffsetMetadata(3, text)).toEqual(NOTHING_KNOWN)));
+    fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => expect(decodeOffsetMetadata(PLACE, 3, text)).toEqual(NOTHING_KNOWN)));
   });
 
   it('counts as empty when any character of it was changed', () => {
-    const text = encodeOffsetMetadata(10, only([12, 15, 20, 4_000]));
+    const text = encodeOffsetMetadata(PLACE, 10, only([12, 15, 20, 4_000]));
     fc.assert(
       fc.property(fc.nat({ max: text.length - 3 }), fc.constantFrom('A', 'z', '0', '/'), (at, character) => {
         fc.pre(text[at] !== character);
-        expect(decodeOffsetMetadata(10, text.slice(0, at) + character + text.slice(at + 1))).toEqual(NOTHING_KNOWN);
+        expect(decodeOffsetMetadata(PLACE, 10, text.slice(0, at) + character + text.slice(at + 1))).toEqual(NOTHING_KNOWN);
       }),
     );
   });

@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import type { TopicPartition } from '../log.js';
 import { appendRange, type OffsetRanges } from './offset-ranges.js';
 
 export interface Suspect {
@@ -25,12 +26,12 @@ export const NOTHING_KNOWN: OffsetProgress = { isOpen: false, suspects: [], comp
  * does not repeat them, and which records may have killed a process. It is never relied on for anything to be handled: whatever
  * cannot be read counts as empty.
  *
- * Base64 of: magic, version, flags, suspects (count, then gap and deaths of each), completed offsets, CRC-32 over all that and the
- * offset it was committed with. Completed offsets are run lengths (gap, length, gap, length …) or, for a finely mixed window, a bit
+ * Base64 of: magic, version, flags, suspects (count, then gap and deaths of each), completed offsets, CRC-32 over all that and over the
+ * place it was committed for: text of another topic, partition or offset is foreign. Completed offsets are run lengths (gap, length, gap, length …) or, for a finely mixed window, a bit
  * each; what does not fit is left out from the end, and only costs repetitions.
  */
 const MAGIC = 0xcf;
-const VERSION = 1;
+const VERSION = 2;
 const FLAG = { bits: 1, open: 2 } as const;
 const HEADER_BYTES = 3;
 const CHECKSUM_BYTES = 4;
@@ -82,7 +83,8 @@ const bitsOf = (offset: number, ranges: OffsetRanges, bytesMax: number): Content
   return { bytes, end };
 };
 
-const checksum = (bytes: Uint8Array, offset: number): number => crc32(bytes, crc32(String(offset)));
+const checksum = (bytes: Uint8Array, { topic, partition }: TopicPartition, offset: number): number =>
+  crc32(bytes, crc32(`${topic}/${partition}@${offset}`));
 
 const suspectsOf = (offset: number, suspects: readonly Suspect[]): number[] => {
   const kept = suspects.slice(0, SUSPECTS_MAX);
@@ -95,7 +97,7 @@ const suspectsOf = (offset: number, suspects: readonly Suspect[]): number[] => {
   return bytes;
 };
 
-export const encodeOffsetMetadata = (offset: number, { isOpen, suspects, completed }: OffsetProgress): string => {
+export const encodeOffsetMetadata = (of: TopicPartition, offset: number, { isOpen, suspects, completed }: OffsetProgress): string => {
   if (!isOpen && suspects.length === 0 && completed.length === 0) return '';
   const suspected = suspectsOf(offset, suspects);
   const bytesMax = CONTENT_BYTES_MAX - suspected.length;
@@ -111,7 +113,7 @@ export const encodeOffsetMetadata = (offset: number, { isOpen, suspects, complet
   const length = HEADER_BYTES + suspected.length + content.bytes.length;
   const buffer = Buffer.allocUnsafe(length + CHECKSUM_BYTES);
   buffer.set([MAGIC, VERSION, flags, ...suspected, ...content.bytes]);
-  buffer.writeUInt32BE(checksum(buffer.subarray(0, length), offset), length);
+  buffer.writeUInt32BE(checksum(buffer.subarray(0, length), of, offset), length);
   return buffer.toString('base64');
 };
 
@@ -163,12 +165,12 @@ const readBits = (offset: number, bytes: Uint8Array): OffsetRanges => {
   return ranges;
 };
 
-/** Says nothing for text that is foreign, garbled, of a later version or of another offset. */
-export const decodeOffsetMetadata = (offset: number, metadata: string): OffsetProgress => {
+/** Says nothing for text that is foreign, garbled, of another version or of another place. */
+export const decodeOffsetMetadata = (of: TopicPartition, offset: number, metadata: string): OffsetProgress => {
   const buffer = Buffer.from(metadata, 'base64');
   const length = buffer.length - CHECKSUM_BYTES;
   if (length < HEADER_BYTES || buffer[0] !== MAGIC || buffer[1] !== VERSION) return NOTHING_KNOWN;
-  if (buffer.readUInt32BE(length) !== checksum(buffer.subarray(0, length), offset)) return NOTHING_KNOWN;
+  if (buffer.readUInt32BE(length) !== checksum(buffer.subarray(0, length), of, offset)) return NOTHING_KNOWN;
   const flags = buffer[2] ?? 0;
   const varints = new Varints(buffer.subarray(HEADER_BYTES, length));
   const suspects = readSuspects(offset, varints);

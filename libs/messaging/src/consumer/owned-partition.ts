@@ -33,7 +33,7 @@ export class OwnedPartition implements TopicPartition {
     this.topic = assigned.topic;
     this.partition = assigned.partition;
     const { committedOffset, metadata } = assigned;
-    const progress = committedOffset === null ? NOTHING_KNOWN : decodeOffsetMetadata(committedOffset, metadata);
+    const progress = committedOffset === null ? NOTHING_KNOWN : decodeOffsetMetadata(assigned, committedOffset, metadata);
     this.tracker = new PartitionTracker(committedOffset, progress.completed);
     this.guard = new CrashGuard(progress, turn, bufferedRecordsMax);
     this.committedOffset = committedOffset ?? -1;

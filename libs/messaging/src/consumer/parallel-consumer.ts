@@ -1,7 +1,6 @@
-import { performance } from 'node:perf_hooks';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { AssignedPartition, GroupMember, LogRecord, MessageLog, TopicPartition } from '../log.js';
-import type { Bulkhead, GroupPolicy, ParallelConsumerOptions } from '../parallel-consumer-options.js';
+import type { GroupPolicy, ParallelConsumerOptions } from '../parallel-consumer-options.js';
+import { type Clock, pause, systemClock } from './clock.js';
 import { CommitLoop } from './commit-loop.js';
 import { COMMIT_INTERVAL_MS, Committer } from './committer.js';
 import type { ConsumerObserver, ConsumerStats } from './consumer-observer.js';
@@ -10,6 +9,7 @@ import { Dispatcher } from './dispatcher.js';
 import { FetchBuffer } from './fetch-buffer.js';
 import { Gate } from './gate.js';
 import { OwnedPartition } from './owned-partition.js';
+import { RecordKeys } from './record-keys.js';
 import { retryDelayMs } from './retry-delay.js';
 import { Scheduler } from './scheduler.js';
 import { bytesOf, Task } from './task.js';
@@ -38,29 +38,38 @@ export class ParallelConsumer {
   /** Closed while partitions may go. */
   readonly #gate = new Gate();
   readonly #aloneTurn = new AloneTurn();
+  readonly #keys: RecordKeys;
   readonly #scheduler: Scheduler<Task>;
   readonly #runner: TaskRunner;
   readonly #dispatcher: Dispatcher;
   readonly #commits: CommitLoop;
   readonly #buffer: FetchBuffer;
   #member: GroupMember | null = null;
-  #ticker: NodeJS.Timeout | undefined;
+  #stopTicking: () => void = () => {};
   /** Calls that outlive the ownership of their partition, and how to abort them. */
   readonly #letGo = new Map<Task, () => void>();
   /** Since when dispatch waits for an assignment; infinite while it does not. */
   #revokedAtMs = Infinity;
+  /** Counts revokes and what ended them: one that ends late, after the next assignment, has no say any more. */
+  #ownershipTurn = 0;
   #stopping: Promise<void> | null = null;
   #duplicatesOfClosed = 0;
   #lastError: string | null = null;
-  #idleCheck: () => void = () => {};
 
   constructor(
-    private readonly log: MessageLog,
+    private readonly log: Pick<MessageLog, 'join'>,
     private readonly options: ParallelConsumerOptions,
     private readonly policy: GroupPolicy,
     private readonly observer: ConsumerObserver = {},
+    private readonly clock: Clock = systemClock,
   ) {
-    this.#scheduler = new Scheduler(options.maxInFlight, ({ record }) => policy.bulkhead?.(record)?.limit ?? Infinity);
+    this.#keys = new RecordKeys(policy);
+    this.#scheduler = new Scheduler(
+      options.maxInFlight,
+      ({ record }) => this.#keys.limitOf(record),
+      // What has just ended must not be suspected together with one that is all but known to kill.
+      () => this.#committer.isSettled,
+    );
     this.#buffer = new FetchBuffer(options.maxBufferedRecords, options.maxBufferedBytes, {
       pause: (partitions) => this.#member?.pause(partitions),
       resume: (partitions) => this.#member?.resume(partitions),
@@ -69,13 +78,15 @@ export class ParallelConsumer {
       options.group,
       policy,
       observer,
+      clock,
       this.#gate,
       (task, resolved) => this.#ended(task, resolved),
       (task) => this.#failedAlive(task),
     );
-    this.#dispatcher = new Dispatcher(this.#scheduler, this.#gate, (task) => void this.#runner.run(task));
+    this.#dispatcher = new Dispatcher(this.#scheduler, this.#gate, clock, (task) => void this.#runner.run(task));
     this.#commits = new CommitLoop(
       this.#committer,
+      clock,
       () => this.#member,
       () => !this.#gate.isOpen,
       (partitions) => this.#committed(partitions),
@@ -109,7 +120,7 @@ export class ParallelConsumer {
       return;
     }
     if (this.#buffer.held.size > 0) this.#member.pause([...this.#buffer.held]);
-    this.#ticker = setInterval(() => this.#tick(), COMMIT_INTERVAL_MS);
+    this.#stopTicking = this.clock.every(COMMIT_INTERVAL_MS, () => this.#tick());
   }
 
   /** Starts nothing more, drains as at a revoke, commits and leaves the group. What runs after the drain time is aborted. */
@@ -126,7 +137,7 @@ export class ParallelConsumer {
   stats(): ConsumerStats {
     const partitions = [...this.#partitions.values()];
     const sum = (read: (partition: OwnedPartition) => number): number => partitions.reduce((total, each) => total + read(each), 0);
-    const nowMs = performance.now();
+    const nowMs = this.clock.nowMs();
     return {
       group: this.options.group,
       assignedPartitions: partitions.length,
@@ -163,7 +174,7 @@ export class ParallelConsumer {
         return;
       } catch (error) {
         this.observer.preparationFailed?.(this.options.group, error);
-        await delay(retryDelayMs(failures, Math.random()));
+        await pause(this.clock, retryDelayMs(failures, this.clock.random()));
       }
     }
   }
@@ -171,11 +182,11 @@ export class ParallelConsumer {
   #records(topic: string, partition: number, records: readonly LogRecord[]): void {
     const owned = this.#partitions.get(keyOf({ topic, partition }));
     if (owned === undefined) return;
-    const receivedAtMs = performance.now();
+    const receivedAtMs = this.clock.nowMs();
     for (const record of records) {
       if (!owned.tracker.admits(record.offset)) continue;
-      const bulkhead = this.#bulkheadOf(record);
-      const keys = [this.#orderKeyOf(record), bulkhead?.key ?? null, bulkhead?.tenant ?? null] as const;
+      const bulkhead = this.#keys.bulkheadOf(record);
+      const keys = [this.#keys.orderKeyOf(record), bulkhead?.key ?? null, bulkhead?.tenant ?? null] as const;
       const task = new Task(record, owned, ...keys, bytesOf(record), receivedAtMs);
       owned.tracker.add(task);
       this.#buffer.grew(owned, task.bytes);
@@ -189,11 +200,13 @@ export class ParallelConsumer {
 
   async #revoking(): Promise<void> {
     const { drainTimeoutMs, onRevoke } = this.options;
+    const turn = ++this.#ownershipTurn;
+    this.#revokedAtMs = Infinity;
     this.#gate.close();
-    if (onRevoke === 'drain') await this.#idle(drainTimeoutMs - commitReserveMs(drainTimeoutMs));
+    if (onRevoke === 'drain') await this.#runner.idle(drainTimeoutMs - commitReserveMs(drainTimeoutMs));
     else this.#letGoOfRunning();
     await this.#commits.handOver(this.#partitions.values());
-    this.#revokedAtMs = performance.now();
+    if (turn === this.#ownershipTurn) this.#revokedAtMs = this.clock.nowMs();
   }
 
   #lost(partitions: readonly TopicPartition[]): void {
@@ -214,8 +227,8 @@ export class ParallelConsumer {
       await this.#member?.leave();
     } finally {
       const { drainTimeoutMs, onRevoke } = this.options;
-      if (onRevoke === 'complete-running') await this.#idle(drainTimeoutMs);
-      clearInterval(this.#ticker);
+      if (onRevoke === 'complete-running') await this.#runner.idle(drainTimeoutMs);
+      this.#stopTicking();
       for (const key of [...this.#partitions.keys()]) this.#close(key);
       for (const abort of this.#letGo.values()) abort();
       this.#gate.open();
@@ -248,7 +261,6 @@ export class ParallelConsumer {
     this.#scheduler.release(task);
     if (resolved) this.#complete(task);
     this.#letGo.delete(task);
-    this.#idleCheck();
     this.#dispatcher.start();
   }
 
@@ -258,7 +270,6 @@ export class ParallelConsumer {
       this.#scheduler.share(task);
       this.#dispatcher.wake();
     }
-    this.#idleCheck();
   }
 
   #complete(task: Task): void {
@@ -272,6 +283,7 @@ export class ParallelConsumer {
 
   #resume(): void {
     if (this.#stopping !== null) return;
+    this.#ownershipTurn++;
     this.#revokedAtMs = Infinity;
     for (const partition of this.#partitions.values()) this.#committer.changed(partition);
     this.#gate.open();
@@ -279,10 +291,12 @@ export class ParallelConsumer {
   }
 
   #tick(): void {
+    // A suspect may have waited for one of another partition to end.
+    for (const partition of this.#partitions.values()) if (partition.guard.wantsCommit) this.#committer.changed(partition);
     this.#commits.commit();
     this.#buffer.releaseRoomy();
     this.#scheduler.recheck();
-    const waitedMs = performance.now() - this.#revokedAtMs;
+    const waitedMs = this.clock.nowMs() - this.#revokedAtMs;
     if (waitedMs > this.options.drainTimeoutMs + REJOIN_MARGIN_MS && this.#member?.healthy() === true) this.#resume();
     this.#dispatcher.start();
   }
@@ -295,38 +309,6 @@ export class ParallelConsumer {
       if (partition.guard.wantsCommit) this.#committer.changed(partition);
     }
     this.#dispatcher.wake();
-  }
-
-  /** Resolves when no handler runs (those that wait for another try do not count), at the latest after the timeout. */
-  async #idle(timeoutMs: number): Promise<void> {
-    const { running } = this.#runner;
-    const timeout = new AbortController();
-    const idle = new Promise<void>((resolve) => {
-      this.#idleCheck = () => {
-        if (running.size - this.#runner.waiting === 0) resolve();
-      };
-      this.#idleCheck();
-    });
-    await Promise.race([idle, delay(timeoutMs, undefined, { signal: timeout.signal })]);
-    timeout.abort();
-    this.#idleCheck = () => {};
-  }
-
-  #orderKeyOf(record: LogRecord): string | null {
-    try {
-      return this.policy.orderKey?.(record) ?? null;
-    } catch {
-      // A record without what the policy looks for has no order; its handler says what is wrong with it.
-      return null;
-    }
-  }
-
-  #bulkheadOf(record: LogRecord): Bulkhead | null {
-    try {
-      return this.policy.bulkhead?.(record) ?? null;
-    } catch {
-      return null;
-    }
   }
 }
 

@@ -67,6 +67,8 @@ export class Scheduler<T extends Schedulable<T>> {
     private readonly maxInFlight: number,
     /** The limit of the task's bulkhead as it is now. */
     private readonly limitOf: (task: T) => number,
+    /** Besides nothing else running, what a task that must run alone waits for. Asked again at each `next`. */
+    private readonly mayRunAlone: () => boolean = () => true,
   ) {}
 
   enqueue(task: T): void {
@@ -88,7 +90,7 @@ export class Scheduler<T extends Schedulable<T>> {
     if (task === null) return null;
     if (task.alone) {
       this.#alone = task;
-      if (this.inFlight > 0) return null;
+      if (this.inFlight > 0 || !this.mayRunAlone()) return null;
     }
     const bulkhead = this.#bulkheadOf(task);
     bulkhead.ready.remove(task);

@@ -1,7 +1,6 @@
-import { performance } from 'node:perf_hooks';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { GroupPolicy } from '../parallel-consumer-options.js';
 import { MessagingError } from '../errors.js';
+import { type Clock, pause } from './clock.js';
 import type { ConsumerObserver } from './consumer-observer.js';
 import { DEATHS_MAX } from './crash-guard.js';
 import type { Gate } from './gate.js';
@@ -16,11 +15,13 @@ export class TaskRunner {
   readonly running = new Set<Task>();
   /** Those among the running that wait for another try. */
   waiting = 0;
+  #becameIdle: () => void = () => {};
 
   constructor(
     private readonly group: string,
     private readonly policy: GroupPolicy,
     private readonly observer: ConsumerObserver,
+    private readonly clock: Clock,
     /** A try after a failure begins only while it is open, except for a call that outlives its partition. */
     private readonly dispatch: Gate,
     /** `resolved` is false for a task that was let go because its signal was aborted. */
@@ -31,7 +32,7 @@ export class TaskRunner {
   async run(task: Task): Promise<void> {
     const { record, partition } = task;
     const context = partition.running;
-    const startedMs = performance.now();
+    const startedMs = this.clock.nowMs();
     let failures = 0;
     let lastingFailures = 0;
     let lasting: { readonly error: unknown } | null = task.deaths < DEATHS_MAX ? null : { error: killer(task) };
@@ -51,27 +52,38 @@ export class TaskRunner {
           this.observer.unprocessable?.(this.group, record, error);
           continue;
         }
-        const delayMs = retryDelayMs(failures, Math.random());
+        const delayMs = retryDelayMs(failures, this.clock.random());
         this.observer.retrying?.(this.group, record, error, delayMs);
         await this.#wait(task, delayMs, context.signal);
       }
     }
     this.running.delete(task);
     if (resolved) {
-      this.observer.finished?.(this.group, record.topic, startedMs - task.receivedAtMs, performance.now() - startedMs);
+      this.observer.finished?.(this.group, record.topic, startedMs - task.receivedAtMs, this.clock.nowMs() - startedMs);
     }
     this.ended(task, resolved);
+    this.#tellIfIdle();
+  }
+
+  /** Resolves when no handler runs (those that wait for another try do not count), at the latest after the timeout. */
+  async idle(timeoutMs: number): Promise<void> {
+    const isIdle = new AbortController();
+    this.#becameIdle = () => isIdle.abort();
+    this.#tellIfIdle();
+    await pause(this.clock, timeoutMs, isIdle.signal);
+    this.#becameIdle = () => {};
+  }
+
+  #tellIfIdle(): void {
+    if (this.running.size === this.waiting) this.#becameIdle();
   }
 
   async #wait(task: Task, delayMs: number, signal: AbortSignal): Promise<void> {
     this.waiting++;
     this.failedAlive(task);
-    try {
-      await delay(delayMs, undefined, { signal });
-      if (!task.completed) await this.dispatch.passed();
-    } catch {
-      // Aborted: the caller sees it in the signal.
-    }
+    this.#tellIfIdle();
+    await pause(this.clock, delayMs, signal);
+    if (!task.completed && !signal.aborted) await this.dispatch.passed();
     this.waiting--;
   }
 }

@@ -1,3 +1,4 @@
+import { Gate } from '../consumer/gate.js';
 import { MessagingError } from '../errors.js';
 import type { AssignedPartition, GroupMember, GroupOptions, OffsetCommit, TopicPartition } from '../log.js';
 import { BackOff, within } from './waiting.js';
@@ -39,6 +40,8 @@ export class KafkaGroupMember implements GroupMember {
   readonly #stopped = new Set<string>();
   readonly #leaving = new AbortController();
   readonly #running: Promise<void>;
+  /** Closed from the beginning of a drain to the end of the join. */
+  readonly #settled = new Gate();
   #heart: Heart | null = null;
   #told = false;
   #left: Promise<void> | undefined;
@@ -108,6 +111,7 @@ export class KafkaGroupMember implements GroupMember {
     this.#heart?.stop();
     this.#heart = null;
     this.#lose(this.assignment());
+    this.#settled.open();
     await Promise.all([this.connection.close(), this.#loop.close()]);
   }
 
@@ -151,6 +155,7 @@ export class KafkaGroupMember implements GroupMember {
     const added = assigned.filter((own) => !this.#owned.has(keyOf(own)));
     for (const own of added) this.#owned.set(keyOf(own), own);
     this.#loop.proceed();
+    this.#settled.open();
     void this.#begin(added, this.#heart);
   }
 
@@ -166,6 +171,7 @@ export class KafkaGroupMember implements GroupMember {
 
   async #drain(): Promise<void> {
     this.#loop.suspend();
+    this.#settled.close();
     if (this.#owned.size === 0) return;
     const { listener, drainTimeoutMs, group } = this.options;
     const revoked = listener.revoking().catch((error: unknown) => {
@@ -198,7 +204,10 @@ export class KafkaGroupMember implements GroupMember {
     const stillOwned = (own: TopicPartition): boolean =>
       partitions.some((each) => keyOf(each) === keyOf(own) && this.#owned.get(keyOf(own)) === each);
     try {
-      const beginnings = (await this.#beginnings(partitions, stillOwned)).filter(stillOwned);
+      const known = await this.#beginnings(partitions, stillOwned);
+      // To the listener this is the end of a revoke, so it must not come in the middle of the next one.
+      await this.#settled.passed();
+      const beginnings = known.filter(stillOwned);
       await this.options.listener.assigned(
         beginnings.map(({ topic, partition, committedOffset, metadata }) => ({ topic, partition, committedOffset, metadata })),
       );

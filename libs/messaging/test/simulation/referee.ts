@@ -1,0 +1,397 @@
+/**
+ * Watches a simulated history and knows the promises (guarantees.md §1, 3, 4). It sees what processes ask of the log, what the log
+ * takes, when handlers run and when what follows from a record is acknowledged; it never looks into the engine.
+ *
+ *   - a commit covers only records whose follow-up is acknowledged, or that a graceful revoke let go while they ran
+ *   - within one ownership commits never go back, and none is made for a partition that is not owned
+ *   - an ownership runs a record once (again only after a failure), in the order of its key, one of a key at a time, within limits
+ *   - what an earlier owner got committed is not run again; a drain that ended in time leaves nothing to repeat
+ *   - a record is given up only with cause
+ */
+import { decodeOffsetMetadata } from '../../src/consumer/offset-metadata.js';
+import type { AssignedPartition, LogRecord, OffsetCommit, TopicPartition } from '../../src/log.js';
+import { MessagingError } from '../../src/errors.js';
+import type { Scenario } from './scenario.js';
+import type { SimulatedProcess } from './simulated-process.js';
+import { nameOf, recordName, type SimulatedTopics } from './simulated-topics.js';
+import type { VirtualTime } from './virtual-time.js';
+
+/** A commit is due every 100 ms; this long its reply may take, twice, plus what the next one takes. */
+const COMMITTED_WITHIN_MS = 1_500;
+/** So long after a refused commit the engine may be backing off. */
+const BACK_OFF_MS_MAX = 6_000;
+/** What a record must have survived before it counts as the killer. */
+const DEATHS_BEFORE_GIVING_UP = 3;
+
+interface Progress {
+  readonly offset: number;
+  readonly completed: readonly number[];
+  /** Announced as running by an owner that has not handed over. */
+  readonly suspects: readonly number[];
+}
+
+interface Ownership {
+  readonly partition: TopicPartition;
+  readonly known: Progress;
+  readonly tries: Map<number, Run>;
+  readonly lastStarted: Map<string, number>;
+  requested: number;
+  isPrepared: boolean;
+}
+
+/** All tries of a record within one ownership. */
+export interface Run {
+  readonly record: LogRecord;
+  readonly orderKey: string | null;
+  readonly ownership: Ownership;
+  isActive: boolean;
+  /** It ran when a revoke began that counts what runs as done. */
+  isLetGo: boolean;
+  failures: number;
+  resolvedAtMs: number | null;
+}
+
+interface ProcessFacts {
+  readonly process: SimulatedProcess;
+  readonly owned: Map<string, Ownership>;
+  /** Records that hold a slot: running, or waiting for another try. */
+  readonly tasks: Set<Run>;
+  isRevoking: boolean;
+  revokingSinceMs: number;
+  commitsAtMs: number;
+  commitFailedAtMs: number;
+  unsettledSinceMs: number;
+}
+
+export interface Limits {
+  functionOf(record: LogRecord): string;
+  orderKeyOf(record: LogRecord): string | null;
+  limitOf(record: LogRecord): number;
+}
+
+export class Referee {
+  readonly violations: string[] = [];
+  readonly acknowledged = new Set<string>();
+  /** Nobody answers for these: gone from the log before they were done, or let go by a process that died. */
+  readonly excused = new Set<string>();
+  runs = 0;
+  repeats = 0;
+  overlapsOfMembers = 0;
+  readonly #processes = new Map<SimulatedProcess, ProcessFacts>();
+  readonly #letGo = new Map<string, SimulatedProcess>();
+  readonly #committed = new Map<string, Progress>();
+  readonly #deaths = new Map<string, number>();
+  readonly #everRun = new Set<string>();
+
+  constructor(
+    private readonly time: VirtualTime,
+    private readonly topics: SimulatedTopics,
+    private readonly scenario: Scenario,
+    private readonly limits: Limits,
+    private readonly tell: (text: string) => void,
+  ) {}
+
+  assigned(process: SimulatedProcess, assigned: readonly AssignedPartition[], partitions: readonly TopicPartition[]): void {
+    const facts = this.#factsOf(process);
+    assigned.forEach(({ committedOffset, metadata }, i) => {
+      const partition = partitions[i]!;
+      const completed = committedOffset === null ? [] : decodeOffsetMetadata(partition, committedOffset, metadata).completed;
+      const trusted = this.#committed.get(nameOf(partition));
+      for (let at = 0; at < completed.length; at += 2) {
+        for (let offset = completed[at]!; offset < completed[at + 1]!; offset++)
+          if (trusted === undefined || !covers(trusted, offset))
+            this.#violated(`${nameOf(partition)}@${offset} is taken as completed and never was`);
+      }
+      facts.owned.set(nameOf(partition), {
+        partition,
+        known: { offset: committedOffset ?? 0, completed, suspects: [] },
+        tries: new Map(),
+        lastStarted: new Map(),
+        requested: -1,
+        isPrepared: false,
+      });
+    });
+  }
+
+  prepared(process: SimulatedProcess, partition: TopicPartition): void {
+    const owned = this.#factsOf(process).owned.get(nameOf(partition));
+    if (owned !== undefined) owned.isPrepared = true;
+  }
+
+  revoking(process: SimulatedProcess): void {
+    const facts = this.#factsOf(process);
+    facts.isRevoking = true;
+    facts.revokingSinceMs = this.time.nowMs;
+    facts.unsettledSinceMs = this.time.nowMs;
+    if (this.scenario.onRevoke === 'complete-running') for (const run of facts.tasks) run.isLetGo = true;
+  }
+
+  /** The engine says that it has let go: in time nothing may run on, and without trouble nothing completed is left for others to repeat. */
+  drained(process: SimulatedProcess): void {
+    const facts = this.#factsOf(process);
+    if (process.isDead) return;
+    const { drainTimeoutMs, onRevoke } = this.scenario;
+    const hadTime = this.time.nowMs - facts.revokingSinceMs < drainTimeoutMs / 2;
+    for (const { isActive, record } of facts.tasks)
+      if (onRevoke === 'drain' && hadTime && isActive) this.#violated(`${recordName(record)} runs on after the drain`);
+    if (facts.commitFailedAtMs >= facts.revokingSinceMs) return;
+    const saidSinceMs = Math.max(facts.revokingSinceMs, facts.commitsAtMs);
+    for (const [name, ownership] of facts.owned) {
+      const committed = this.#committed.get(name);
+      for (const { record, resolvedAtMs } of ownership.tries.values())
+        if (resolvedAtMs !== null && resolvedAtMs < saidSinceMs && (committed === undefined || !covers(committed, record.offset)))
+          this.#violated(`${recordName(record)} was completed and is not handed over as such`);
+    }
+  }
+
+  rejoined(process: SimulatedProcess): void {
+    this.#factsOf(process).isRevoking = false;
+  }
+
+  fellOut(process: SimulatedProcess): void {
+    this.#factsOf(process).unsettledSinceMs = this.time.nowMs;
+  }
+
+  lost(process: SimulatedProcess, partitions: readonly TopicPartition[]): void {
+    const facts = this.#factsOf(process);
+    for (const partition of partitions) {
+      const ownership = facts.owned.get(nameOf(partition));
+      if (ownership !== undefined) this.#mayHaveDied(ownership);
+      facts.owned.delete(nameOf(partition));
+      for (const run of ownership?.tries.values() ?? []) this.#forgetIfOver(facts, run);
+    }
+  }
+
+  /** Records that retention took before anybody saw them. */
+  skipped(partition: TopicPartition, fromOffset: number, toOffset: number): void {
+    for (const record of this.topics.read(partition, fromOffset, Infinity)) if (record.offset < toOffset) this.#excuse(record);
+  }
+
+  commits(process: SimulatedProcess, offsets: readonly OffsetCommit[]): void {
+    const facts = this.#factsOf(process);
+    facts.commitsAtMs = this.time.nowMs;
+    for (const { offset, metadata = '', ...partition } of offsets) {
+      const name = nameOf(partition);
+      const ownership = facts.owned.get(name);
+      if (ownership === undefined) {
+        this.#violated(`${process.name} commits ${name}@${offset} and does not own it`);
+        continue;
+      }
+      if (offset < ownership.requested) this.#violated(`${process.name} commits ${name}@${offset} after @${ownership.requested}`);
+      ownership.requested = offset;
+      const progress = progressOf(partition, offset, metadata);
+      for (const record of this.topics.partition(partition).records)
+        if (covers(progress, record.offset)) this.#mayBeCovered(facts, ownership, record);
+    }
+  }
+
+  committed(process: SimulatedProcess, offsets: readonly OffsetCommit[]): void {
+    this.tell(`${process.name}: committed ${offsets.map((each) => `${nameOf(each)}@${each.offset}`).join(' ')}`);
+    for (const { offset, metadata = '', ...partition } of offsets)
+      this.#committed.set(nameOf(partition), progressOf(partition, offset, metadata));
+  }
+
+  commitFailed(process: SimulatedProcess): void {
+    this.#factsOf(process).commitFailedAtMs = this.time.nowMs;
+  }
+
+  started(process: SimulatedProcess, record: LogRecord): Run {
+    const facts = this.#factsOf(process);
+    const orderKey = this.limits.orderKeyOf(record);
+    const earlier = this.#triedBefore(facts, record);
+    if (earlier !== undefined) return this.#again(process, earlier);
+    this.runs++;
+    const ownership = facts.owned.get(nameOf(record));
+    const name = recordName(record);
+    this.tell(`${process.name}: starts ${name} ${this.limits.functionOf(record)} ${orderKey ?? ''}`);
+    if (this.#everRun.has(name)) this.repeats++;
+    this.#everRun.add(name);
+    if (ownership === undefined) {
+      this.#violated(`${process.name} starts ${name} and does not own it`);
+      throw new Error('not owned');
+    }
+    if (!ownership.isPrepared) this.#violated(`${name} starts before its group is prepared`);
+    if (facts.isRevoking) this.#violated(`${name} starts while its partition may go`);
+    if (ownership.tries.has(record.offset)) this.#violated(`${name} runs twice in one ownership`);
+    if (covers(ownership.known, record.offset)) this.#violated(`${name} is run again although it was committed`);
+    if (orderKey !== null) this.#keepsOrder(facts, ownership, orderKey, record);
+    this.#keepsLimits(facts, record);
+    const run: Run = { record, orderKey, ownership, isActive: true, isLetGo: false, failures: 0, resolvedAtMs: null };
+    ownership.tries.set(record.offset, run);
+    facts.tasks.add(run);
+    return run;
+  }
+
+  failed(process: SimulatedProcess, run: Run, why: string): void {
+    this.tell(`  ${recordName(run.record)} failed: ${why}`);
+    run.isActive = false;
+    run.failures++;
+    this.#forgetIfOver(this.#factsOf(process), run);
+  }
+
+  resolved(process: SimulatedProcess, run: Run): void {
+    this.tell(`  ${recordName(run.record)} is done`);
+    run.isActive = false;
+    run.resolvedAtMs = this.time.nowMs;
+    this.#factsOf(process).tasks.delete(run);
+    if (!this.acknowledged.has(recordName(run.record))) this.#violated(`${recordName(run.record)} resolved unacknowledged`);
+  }
+
+  /** The handler let go: its signal was aborted. */
+  aborted(process: SimulatedProcess, run: Run): void {
+    this.tell(`  ${recordName(run.record)} is aborted`);
+    run.isActive = false;
+    this.#factsOf(process).tasks.delete(run);
+    if (this.#letGo.has(recordName(run.record))) this.#excuse(run.record);
+  }
+
+  gaveUp(process: SimulatedProcess, record: LogRecord, error: unknown): void {
+    const name = recordName(record);
+    this.tell(`${process.name}: gives up ${name}: ${String(error)}`);
+    const isSuspect = error instanceof MessagingError && error.code === 'crash_suspect';
+    if (!isSuspect) return;
+    if ((this.#deaths.get(name) ?? 0) < DEATHS_BEFORE_GIVING_UP) this.#violated(`${name} was given up without cause`);
+    if (this.scenario.isPoisonAlone && record.headers['kills'] === undefined) this.#violated(`${name} was taken for the killer`);
+  }
+
+  died(process: SimulatedProcess): void {
+    const facts = this.#factsOf(process);
+    for (const ownership of facts.owned.values()) this.#mayHaveDied(ownership);
+    for (const [name, by] of this.#letGo) if (by === process) this.excused.add(name);
+    for (const run of facts.tasks) run.isActive = false;
+    this.#processes.delete(process);
+  }
+
+  /** What was completed is committed soon, while nothing goes wrong. */
+  glance(isSettled: boolean): void {
+    for (const { process, owned, commitFailedAtMs, unsettledSinceMs } of this.#processes.values()) {
+      const calmSinceMs = Math.max(commitFailedAtMs + BACK_OFF_MS_MAX, unsettledSinceMs + BACK_OFF_MS_MAX);
+      if (!isSettled || process.isFrozen || this.time.nowMs < calmSinceMs) continue;
+      for (const [name, { tries }] of owned) {
+        const committed = this.#committed.get(name);
+        for (const { record, resolvedAtMs } of tries.values()) {
+          const isLate = resolvedAtMs !== null && this.time.nowMs - Math.max(resolvedAtMs, calmSinceMs) > COMMITTED_WITHIN_MS;
+          if (isLate && (committed === undefined || !covers(committed, record.offset)))
+            this.#violated(`${recordName(record)} was completed ${this.time.nowMs - resolvedAtMs} ms ago and is not committed`);
+        }
+      }
+    }
+  }
+
+  isUnsettled(process: SimulatedProcess): void {
+    this.#factsOf(process).unsettledSinceMs = this.time.nowMs;
+  }
+
+  /** What nobody has done yet. */
+  open(): LogRecord[] {
+    const open: LogRecord[] = [];
+    for (const { records, startOffset } of this.topics.partitions.values())
+      for (const record of records)
+        if (record.offset >= startOffset && !this.acknowledged.has(recordName(record)) && !this.excused.has(recordName(record)))
+          open.push(record);
+    return open;
+  }
+
+  uncommitted(): string[] {
+    const behind: string[] = [];
+    for (const partition of this.topics.partitions.values()) {
+      const last = partition.records.at(-1);
+      if (last === undefined || last.offset < partition.startOffset) continue;
+      const offset = this.#committed.get(nameOf(partition))?.offset ?? 0;
+      if (offset <= last.offset) behind.push(`${nameOf(partition)} is committed to @${offset} of @${last.offset + 1}`);
+    }
+    return behind;
+  }
+
+  violated(text: string): void {
+    this.#violated(text);
+  }
+
+  #triedBefore({ tasks, owned }: ProcessFacts, record: LogRecord): Run | undefined {
+    const ownership = owned.get(nameOf(record));
+    const tried = [...tasks].filter((run) => run.record === record);
+    return tried.find((run) => run.ownership === ownership) ?? tried.find((run) => run.isLetGo && !run.isActive);
+  }
+
+  #again(process: SimulatedProcess, run: Run): Run {
+    const name = recordName(run.record);
+    this.tell(`${process.name}: tries ${name} again`);
+    if (run.isActive) this.#violated(`${name} is tried again while it runs`);
+    run.isActive = true;
+    return run;
+  }
+
+  #mayBeCovered(facts: ProcessFacts, ownership: Ownership, record: LogRecord): void {
+    const name = recordName(record);
+    if (this.acknowledged.has(name) || this.excused.has(name) || this.#letGo.has(name)) return;
+    if (record.offset < this.topics.partition(record).startOffset) return;
+    const run = ownership.tries.get(record.offset);
+    if (run?.isLetGo === true) this.#letGo.set(name, facts.process);
+    else this.#violated(`${facts.process.name} commits past ${name}, which is not done`);
+  }
+
+  #keepsOrder(facts: ProcessFacts, ownership: Ownership, orderKey: string, record: LogRecord): void {
+    const name = recordName(record);
+    for (const other of this.#processes.values()) {
+      for (const run of other.tasks) {
+        if (run.orderKey !== orderKey || nameOf(run.record) !== nameOf(record)) continue;
+        if (other === facts) this.#violated(`${name} starts beside ${recordName(run.record)} of the same key`);
+        else if (run.isActive) this.overlapsOfMembers++;
+      }
+    }
+    const last = ownership.lastStarted.get(orderKey) ?? -1;
+    if (record.offset < last) this.#violated(`${name} starts after @${last} of the same key`);
+    ownership.lastStarted.set(orderKey, record.offset);
+  }
+
+  #keepsLimits(facts: ProcessFacts, record: LogRecord): void {
+    if (facts.tasks.size >= this.scenario.maxInFlight) this.#violated(`more than ${this.scenario.maxInFlight} at once`);
+    const own = this.limits.functionOf(record);
+    let beside = 0;
+    for (const run of facts.tasks) if (this.limits.functionOf(run.record) === own) beside++;
+    if (beside >= this.limits.limitOf(record)) this.#violated(`more than ${this.limits.limitOf(record)} of ${own} at once`);
+  }
+
+  #forgetIfOver(facts: ProcessFacts, run: Run): void {
+    const isOwned = facts.owned.get(nameOf(run.record)) === run.ownership;
+    if (!run.isActive && !isOwned && !run.isLetGo) facts.tasks.delete(run);
+  }
+
+  /** Whoever owns the partition next sees a death of those that were said to be about to run. */
+  #mayHaveDied({ partition }: Ownership): void {
+    for (const offset of this.#committed.get(nameOf(partition))?.suspects ?? []) {
+      const name = `${nameOf(partition)}@${offset}`;
+      this.#deaths.set(name, (this.#deaths.get(name) ?? 0) + 1);
+    }
+  }
+
+  #excuse(record: LogRecord): void {
+    this.excused.add(recordName(record));
+  }
+
+  #factsOf(process: SimulatedProcess): ProcessFacts {
+    let facts = this.#processes.get(process);
+    if (facts === undefined) {
+      const nothing = { owned: new Map<string, Ownership>(), tasks: new Set<Run>(), isRevoking: false, revokingSinceMs: -Infinity };
+      facts = { process, ...nothing, commitsAtMs: -Infinity, commitFailedAtMs: -Infinity, unsettledSinceMs: this.time.nowMs };
+      if (!process.isDead) this.#processes.set(process, facts);
+    }
+    return facts;
+  }
+
+  #violated(text: string): void {
+    this.tell(`VIOLATION ${text}`);
+    this.violations.push(`at ${this.time.nowMs} ms: ${text}`);
+  }
+}
+
+const progressOf = (partition: TopicPartition, offset: number, metadata: string): Progress => {
+  const { isOpen, completed, suspects } = decodeOffsetMetadata(partition, offset, metadata);
+  return { offset, completed, suspects: isOpen ? suspects.filter(({ announced }) => announced).map((suspect) => suspect.offset) : [] };
+};
+
+const covers = ({ offset, completed }: Progress, at: number): boolean => {
+  if (at < offset) return true;
+  for (let i = 0; i < completed.length; i += 2) if (at >= completed[i]! && at < completed[i + 1]!) return true;
+  return false;
+};

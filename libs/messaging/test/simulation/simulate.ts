@@ -1,0 +1,344 @@
+/**
+ * One history of a cluster, drawn from a seed: processes that run the real consumer engine, a simulated log and group, faults until a
+ * moment, then quiet until everything is done. Same seed, same history; `trace` tells it.
+ */
+import { ParallelConsumer } from '../../src/consumer/parallel-consumer.js';
+import type { LogRecord } from '../../src/log.js';
+import { Chance } from './chance.js';
+import { Referee } from './referee.js';
+import { drawScenario, type Faults, type Scenario } from './scenario.js';
+import { SimulatedCoordinator } from './simulated-coordinator.js';
+import { type Cluster, SimulatedMember } from './simulated-member.js';
+import { SimulatedProcess } from './simulated-process.js';
+import { nameOf, SimulatedTopics } from './simulated-topics.js';
+import { functionOf, HANGING, HANGING_MS, orderKeyOf, SimulatedWork, type Surroundings } from './simulated-work.js';
+import { VirtualTime } from './virtual-time.js';
+
+const GLANCE_MS = 250;
+/** A killer record is narrowed down over several lives, each a session long. */
+const LIVES_OF_POISON_MS = 120_000;
+const RESTART_MS = 300;
+const PROCESSES_MAX = 5;
+
+export interface History {
+  readonly seed: number;
+  readonly scenario: Scenario;
+  readonly violations: readonly string[];
+  readonly trace: readonly string[];
+  readonly figures: Figures;
+}
+
+export interface Figures {
+  readonly virtualMs: number;
+  readonly events: number;
+  readonly records: number;
+  readonly runs: number;
+  readonly repeats: number;
+  readonly rebalances: number;
+  readonly deaths: number;
+  readonly overlapsOfMembers: number;
+}
+
+interface Member {
+  readonly process: SimulatedProcess;
+  readonly consumer: ParallelConsumer;
+  isStopping: boolean;
+}
+
+export const simulate = async (seed: number, withTrace = false): Promise<History> => {
+  const { stackTraceLimit } = Error;
+  // Faults are errors, thousands of them, and nobody reads where they were made.
+  Error.stackTraceLimit = 0;
+  try {
+    const world = new World(seed, withTrace);
+    await world.run();
+    return world.history();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+};
+
+const NO_FAULTS = Object.fromEntries(Object.keys(drawScenario(new Chance(0)).faults).map((name) => [name, 0])) as unknown as Faults;
+
+class World {
+  readonly #chance: Chance;
+  readonly #scenario: Scenario;
+  readonly #time = new VirtualTime();
+  readonly #topics: SimulatedTopics;
+  readonly #coordinator: SimulatedCoordinator;
+  readonly #referee: Referee;
+  readonly #trace: string[] = [];
+  readonly #members = new Set<Member>();
+  readonly #limits = new Map<string, number>();
+  readonly #topicNames: readonly string[];
+  #faults: Faults;
+  #processes = 0;
+  #deaths = 0;
+  #rebalancesSeen = 0;
+  #rebalancedAtMs = 0;
+
+  constructor(
+    private readonly seed: number,
+    private readonly withTrace: boolean,
+  ) {
+    this.#chance = new Chance(seed);
+    const scenario = drawScenario(this.#chance);
+    this.#scenario = scenario;
+    this.#faults = scenario.faults;
+    this.#topicNames = Array.from({ length: scenario.topics }, (_, i) => `topic${i}`);
+    this.#topics = new SimulatedTopics(this.#topicNames, scenario.partitions);
+    const partitions = new Map(this.#topicNames.map((topic) => [topic, scenario.partitions]));
+    this.#coordinator = new SimulatedCoordinator(this.#time, partitions, scenario.drainTimeoutMs, this.#tell);
+    const limits = { functionOf, orderKeyOf, limitOf: this.#limitOf };
+    this.#referee = new Referee(this.#time, this.#topics, scenario, limits, this.#tell);
+  }
+
+  async run(): Promise<void> {
+    const { faultsUntilMs, processes } = this.#scenario;
+    this.#tell(`seed ${this.seed} ${JSON.stringify(this.#scenario)}`);
+    this.#scheduleRecords();
+    for (let i = 0; i < processes; i++) this.#time.after(this.#chance.between(0, 500), () => this.#begin());
+    this.#glanceAgain();
+    await this.#time.run(faultsUntilMs, () => this.#isBroken());
+    this.#heal();
+    if (!(await this.#isDoneBy('everything but the hanging calls', this.#quickWorkMs(), () => this.#quickOnes().length === 0))) return;
+    if (!(await this.#isDoneBy('everything', this.#allWorkMs(), () => this.#isDone()))) return;
+    await this.#time.run(this.#time.nowMs + this.#settledMs(), () => this.#isBroken());
+    this.#checkLeftovers();
+    await this.#leaveAll();
+  }
+
+  history(): History {
+    const { seed } = this;
+    const { runs, repeats, violations, overlapsOfMembers } = this.#referee;
+    const figures = {
+      virtualMs: this.#time.nowMs,
+      events: this.#time.events,
+      records: this.#scenario.records,
+      runs,
+      repeats,
+      rebalances: this.#coordinator.rebalances,
+      deaths: this.#deaths,
+      overlapsOfMembers,
+    };
+    return { seed, scenario: this.#scenario, violations, trace: this.#trace, figures };
+  }
+
+  readonly #tell = (text: string): void => {
+    if (this.withTrace) this.#trace.push(`${String(this.#time.nowMs).padStart(7)} ${text}`);
+  };
+
+  readonly #limitOf = (record: LogRecord): number => this.#limits.get(functionOf(record)) ?? this.#scenario.bulkheadLimit;
+
+  #isBroken(): boolean {
+    return this.#referee.violations.length > 0;
+  }
+
+  #scheduleRecords(): void {
+    const { records, partitions, functions, orderKeys, poison, hangingFunction, faultsUntilMs } = this.#scenario;
+    let hanging = hangingFunction ? this.#chance.between(1, 4) : 0;
+    let kills = poison;
+    for (let i = 0; i < records; i++) {
+      const isHanging = hanging > 0 && this.#chance.hits(0.3);
+      if (isHanging) hanging--;
+      const isKiller = kills && !isHanging && this.#chance.hits(0.2);
+      if (isKiller) kills = false;
+      const headers: Record<string, string> = { function: isHanging ? HANGING : `f${this.#chance.between(1, functions)}` };
+      if (orderKeys > 0 && this.#chance.hits(0.9)) headers['chat'] = `c${this.#chance.between(1, orderKeys)}`;
+      if (isKiller) headers['kills'] = 'yes';
+      else if (!isHanging && this.#chance.hits(this.#faults.callFailsForGood)) headers['refused'] = 'yes';
+      const gap = this.#chance.hits(this.#faults.offsetGap) ? this.#chance.between(1, 20) : 0;
+      const chat = headers['chat'];
+      const partition = chat === undefined ? this.#chance.between(0, partitions - 1) : Number(chat.slice(1)) % partitions;
+      const to = { topic: this.#chance.oneOf(this.#topicNames), partition };
+      const atMs = this.#chance.hits(0.5) ? 0 : this.#chance.between(0, faultsUntilMs);
+      this.#time.after(atMs, () => this.#topics.append(to, chat ?? null, headers, gap, atMs));
+    }
+  }
+
+  #begin(): void {
+    const process = new SimulatedProcess(`p${++this.#processes}`, this.#time, this.#chance.fork());
+    const { maxInFlight, maxBufferedRecords, onRevoke, drainTimeoutMs } = this.#scenario;
+    const cluster: Cluster = {
+      time: this.#time,
+      topics: this.#topics,
+      coordinator: this.#coordinator,
+      referee: this.#referee,
+      scenario: this.#scenario,
+      faults: () => this.#faults,
+      tell: this.#tell,
+      delivered: () => this.#checkBuffer(consumer),
+    };
+    const around: Surroundings = {
+      time: this.#time,
+      scenario: this.#scenario,
+      referee: this.#referee,
+      faults: () => this.#faults,
+      limitOf: this.#limitOf,
+      kill: (victim) => this.#kill(victim),
+    };
+    const consumer = new ParallelConsumer(
+      { join: (options) => Promise.resolve(new SimulatedMember(cluster, process, options)) },
+      {
+        group: 'simulated',
+        topics: this.#topicNames,
+        coPartitioned: true,
+        maxInFlight,
+        maxBufferedRecords,
+        maxBufferedBytes: 1e9,
+        onRevoke,
+        drainTimeoutMs,
+      },
+      new SimulatedWork(process, around),
+      {},
+      process,
+    );
+    this.#tell(`${process.name}: begins`);
+    this.#members.add({ process, consumer, isStopping: false });
+    void consumer.start();
+  }
+
+  #kill(process: SimulatedProcess): void {
+    if (process.isDead) return;
+    this.#tell(`${process.name}: dies`);
+    this.#deaths++;
+    process.die();
+    this.#referee.died(process);
+    for (const member of this.#members) if (member.process === process) this.#members.delete(member);
+    this.#time.after(RESTART_MS, () => {
+      if (this.#members.size < PROCESSES_MAX) this.#begin();
+    });
+  }
+
+  async #stop(member: Member): Promise<void> {
+    member.isStopping = true;
+    this.#tell(`${member.process.name}: is asked to stop`);
+    await member.consumer.stop();
+    this.#tell(`${member.process.name}: stopped`);
+    if (!this.#members.delete(member)) return;
+    // What did not let go in time ends with the process.
+    member.process.die();
+    this.#referee.died(member.process);
+  }
+
+  #glanceAgain(): void {
+    this.#time.after(GLANCE_MS, () => {
+      this.#cause();
+      this.#watchGroup();
+      this.#glanceAgain();
+    });
+  }
+
+  #cause(): void {
+    const faults = this.#faults;
+    const chance = this.#chance;
+    const members = [...this.#members].filter(({ isStopping }) => !isStopping);
+    const anyone = members.length > 0 ? chance.oneOf(members) : null;
+    if (chance.hits(faults.crash) && anyone !== null) this.#kill(anyone.process);
+    else if (chance.hits(faults.leave) && anyone !== null && members.length > 1 && !anyone.process.isFrozen) void this.#stop(anyone);
+    else if (chance.hits(faults.freeze) && anyone !== null) this.#freeze(anyone.process);
+    if (chance.hits(faults.join) && this.#members.size < PROCESSES_MAX) this.#begin();
+    if (chance.hits(faults.limitChange)) this.#limits.set(`f${chance.between(1, this.#scenario.functions)}`, chance.between(0, 4));
+    if (chance.hits(faults.retention)) this.#cutSomewhere();
+  }
+
+  #freeze(process: SimulatedProcess): void {
+    const forMs = this.#chance.between(100, 5_000);
+    this.#tell(`${process.name}: is stopped for ${forMs} ms`);
+    process.freeze();
+    this.#referee.isUnsettled(process);
+    this.#time.after(forMs, () => this.#thaw(process));
+  }
+
+  #thaw(process: SimulatedProcess): void {
+    if (!process.isFrozen) return;
+    this.#tell(`${process.name}: goes on`);
+    this.#referee.isUnsettled(process);
+    process.thaw();
+  }
+
+  #cutSomewhere(): void {
+    const partition = this.#chance.oneOf([...this.#topics.partitions.values()]);
+    const startOffset = this.#chance.between(partition.startOffset, partition.nextOffset);
+    this.#tell(`retention: ${nameOf(partition)} begins at ${startOffset}`);
+    this.#topics.cut(partition, startOffset);
+  }
+
+  #watchGroup(): void {
+    if (this.#coordinator.rebalances !== this.#rebalancesSeen || this.#coordinator.isGathering) {
+      this.#rebalancesSeen = this.#coordinator.rebalances;
+      this.#rebalancedAtMs = this.#time.nowMs;
+    }
+    this.#referee.glance(this.#time.nowMs - this.#rebalancedAtMs > 8_000);
+  }
+
+  #checkBuffer(consumer: ParallelConsumer): void {
+    const { maxBufferedRecords, fetchMax, partitions, topics } = this.#scenario;
+    const { records } = consumer.stats();
+    // New partitions get their share, half of all together, even when those that stay fill the rest; a fetch comes in whole.
+    if (records > maxBufferedRecords * 1.5 + fetchMax * partitions * topics) this.#referee.violated(`${records} records are held`);
+  }
+
+  #heal(): void {
+    this.#tell('the faults are over');
+    this.#faults = NO_FAULTS;
+    this.#limits.clear();
+    for (const { process } of this.#members) this.#thaw(process);
+    if ([...this.#members].every(({ isStopping }) => isStopping)) this.#begin();
+  }
+
+  #quickOnes(): LogRecord[] {
+    return this.#referee.open().filter((record) => functionOf(record) !== HANGING);
+  }
+
+  /** Generous: every call after the other, and the time that sessions, joins and back-off take. */
+  #quickWorkMs(): number {
+    const { records, callMs, poison, hangingFunction, maxInFlight, bulkheadLimit, maxBufferedRecords } = this.#scenario;
+    const isApart = hangingFunction && maxInFlight > bulkheadLimit && maxBufferedRecords >= records * 4;
+    const hangingMs = hangingFunction && !isApart ? HANGING_MS * 5 : 0;
+    return 25_000 + records * callMs * 1.5 + hangingMs + (poison ? LIVES_OF_POISON_MS : 0);
+  }
+
+  #allWorkMs(): number {
+    return 20_000 + (this.#scenario.hangingFunction ? HANGING_MS * 6 : 0);
+  }
+
+  /** Joins that are under way may take their time, and calls for lost partitions that take no notice of it. */
+  #settledMs(): number {
+    return 10_000 + (this.#scenario.hangingFunction ? HANGING_MS : 0);
+  }
+
+  async #isDoneBy(what: string, withinMs: number, isDone: () => boolean): Promise<boolean> {
+    let done = false;
+    const endMs = this.#time.nowMs + withinMs;
+    while (!done && this.#time.nowMs < endMs && !this.#isBroken()) {
+      await this.#time.run(Math.min(endMs, this.#time.nowMs + GLANCE_MS), () => this.#isBroken());
+      done = isDone();
+    }
+    if (done || this.#isBroken()) return !this.#isBroken();
+    const open = this.#referee.open().map((record) => `${nameOf(record)}@${record.offset}`);
+    this.#referee.violated(`${what} is not done within ${withinMs} ms: open ${open.join(' ')}; ${this.#referee.uncommitted().join(', ')}`);
+    return false;
+  }
+
+  #isDone(): boolean {
+    return this.#referee.open().length === 0 && this.#referee.uncommitted().length === 0;
+  }
+
+  #checkLeftovers(): void {
+    for (const { process, consumer } of this.#members) {
+      const { queued, inFlight, retrying, records, bytes, heldPartitions, commitLag, inFlightByBulkhead } = consumer.stats();
+      const left = { queued, inFlight, retrying, records, bytes, heldPartitions, commitLag };
+      for (const [name, count] of Object.entries({ ...left, ...inFlightByBulkhead }))
+        if (count !== 0) this.#referee.violated(`${process.name} is idle and its ${name} is ${count}`);
+    }
+  }
+
+  async #leaveAll(): Promise<void> {
+    const members = [...this.#members];
+    let left = 0;
+    for (const member of members) void this.#stop(member).then(() => left++);
+    await this.#time.run(this.#time.nowMs + 30_000, () => left === members.length || this.#isBroken());
+    if (left < members.length) this.#referee.violated('a consumer does not stop');
+  }
+}

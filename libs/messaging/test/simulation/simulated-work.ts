@@ -1,0 +1,121 @@
+import type { LogRecord, AssignedPartition } from '../../src/log.js';
+import type { Bulkhead, GroupPolicy, RecordContext } from '../../src/parallel-consumer-options.js';
+import type { Referee, Run } from './referee.js';
+import type { Faults, Scenario } from './scenario.js';
+import { SimulatedNetwork } from './simulated-network.js';
+import type { SimulatedProcess } from './simulated-process.js';
+import { recordName } from './simulated-topics.js';
+import type { VirtualTime } from './virtual-time.js';
+
+export const HANGING = 'hanging';
+export const HANGING_MS = 30_000;
+
+/** What calls need to know beside the record: limits change while they run. */
+export interface Surroundings {
+  readonly time: VirtualTime;
+  readonly scenario: Scenario;
+  readonly referee: Referee;
+  readonly faults: () => Faults;
+  readonly limitOf: (record: LogRecord) => number;
+  readonly kill: (process: SimulatedProcess) => void;
+}
+
+export const functionOf = ({ headers }: LogRecord): string => headers['function'] ?? '';
+/** Two organizations, the second with one function. */
+const tenantOf = (record: LogRecord): string => (functionOf(record) === 'f1' ? 'o2' : 'o1');
+export const orderKeyOf = ({ headers }: LogRecord): string | null =>
+  headers['chat'] === undefined ? null : `${headers['function'] ?? ''}/${headers['chat']}`;
+
+const failure = (text: string, retryable: boolean): Error => Object.assign(new Error(text), { retryable });
+
+/** The handlers of one process: call an endpoint, publish what came of it, and only then be done. */
+export class SimulatedWork implements GroupPolicy {
+  readonly #network: SimulatedNetwork;
+
+  constructor(
+    private readonly process: SimulatedProcess,
+    private readonly around: Surroundings,
+  ) {
+    this.#network = new SimulatedNetwork(process, around.time, around.faults);
+  }
+
+  orderKey(record: LogRecord): string | null {
+    return orderKeyOf(record);
+  }
+
+  bulkhead(record: LogRecord): Bulkhead {
+    return { key: functionOf(record), limit: this.around.limitOf(record), tenant: tenantOf(record) };
+  }
+
+  async assigned(_: readonly AssignedPartition[]): Promise<void> {
+    await this.process.wait(this.process.chance.between(1, 20));
+    if (this.process.chance.hits(this.around.faults().preparationFails)) throw failure('cannot prepare', true);
+  }
+
+  async handle(record: LogRecord, { signal }: RecordContext): Promise<void> {
+    if (this.process.isDead) return new Promise(() => {});
+    const { referee } = this.around;
+    const run = referee.started(this.process, record);
+    if (record.headers['kills'] !== undefined) {
+      this.around.kill(this.process);
+      return new Promise(() => {});
+    }
+    try {
+      await this.#call(record, signal);
+      await this.#publish(record, signal);
+    } catch (error) {
+      this.#ended(run, signal, error);
+      throw error;
+    }
+    referee.resolved(this.process, run);
+  }
+
+  async unprocessable(record: LogRecord, error: unknown): Promise<void> {
+    if (this.process.isDead) return new Promise(() => {});
+    const { referee } = this.around;
+    const run = referee.started(this.process, record);
+    referee.gaveUp(this.process, record, error);
+    const never = new AbortController().signal;
+    try {
+      await this.#publish(record, never);
+    } catch (failed) {
+      referee.failed(this.process, run, String(failed));
+      throw failed;
+    }
+    referee.resolved(this.process, run);
+  }
+
+  #ended(run: Run, signal: AbortSignal, error: unknown): void {
+    if (signal.aborted) this.around.referee.aborted(this.process, run);
+    else this.around.referee.failed(this.process, run, String(error));
+  }
+
+  async #call(record: LogRecord, signal: AbortSignal): Promise<void> {
+    const { chance } = this.process;
+    const { callMs } = this.around.scenario;
+    const tookMs = functionOf(record) === HANGING ? HANGING_MS : chance.hits(0.05) ? callMs * 5 : chance.between(0, callMs * 2);
+    await this.#unlessAborted(tookMs, signal);
+    if (record.headers['refused'] !== undefined) throw failure('refused', false);
+    if (chance.hits(this.around.faults().callFails)) throw failure('failed', true);
+  }
+
+  /** Some calls end at once when they are aborted, others take no notice. */
+  #unlessAborted(delayMs: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const cancel = this.process.after(delayMs, resolve);
+      if (this.process.chance.hits(0.2)) return;
+      signal.addEventListener('abort', () => {
+        cancel();
+        reject(failure('aborted', true));
+      });
+    });
+  }
+
+  async #publish(record: LogRecord, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) throw failure('aborted', true);
+    const { referee, faults } = this.around;
+    await this.process.wait(this.process.chance.between(1, 30));
+    if (this.process.chance.hits(faults().publishFails)) throw failure('not published', true);
+    await this.#network.ask<null>((answer) => answer((referee.acknowledged.add(recordName(record)), null)));
+  }
+}
