@@ -29,6 +29,9 @@ import { DeadLettersRepository } from './recording/dead-letters.repository.js';
 import { Recorder } from './recording/recorder.js';
 import { ResultsRepository } from './recording/results.repository.js';
 import { RecordedStepResultsConsumer } from './step-results.consumer.js';
+import { RecordedEventsRepository } from './test-invocations/recorded-events.repository.js';
+import { TestRunner } from './test-invocations/run-test.js';
+import { TestInvocationsController } from './test-invocations/test-invocations.controller.js';
 
 @Module({
   imports: [RegistryCacheModule.forRoot({ triggers: true })],
@@ -41,6 +44,7 @@ import { RecordedStepResultsConsumer } from './step-results.consumer.js';
     ExecutionsStatisticsController,
     BackTestsController,
     KeptDeadLettersController,
+    TestInvocationsController,
   ],
   providers: [
     { provide: EXECUTIONS_CONFIG, useFactory: readExecutionsConfig },
@@ -63,6 +67,8 @@ import { RecordedStepResultsConsumer } from './step-results.consumer.js';
     ExecutionsStatistics,
     PastEvents,
     KeptDeadLetters,
+    RecordedEventsRepository,
+    TestRunner,
     ExecutionsShutdown,
   ],
 })

@@ -4,6 +4,7 @@ import { Partitions } from './database/partitions.js';
 import { BacklogMetrics } from './due/backlog-metrics.js';
 import { Claimer } from './due/claimer.js';
 import { TriggerChanges } from './due/trigger-changes.js';
+import { TestRunner } from './test-invocations/run-test.js';
 
 /** What uses the database ends before it; Nest would close them side by side. */
 @Injectable()
@@ -13,11 +14,12 @@ export class ExecutionsShutdown implements OnApplicationShutdown {
     private readonly triggerChanges: TriggerChanges,
     private readonly partitions: Partitions,
     private readonly backlog: BacklogMetrics,
+    private readonly tests: TestRunner,
     private readonly database: ExecutionsDatabase,
   ) {}
 
   async onApplicationShutdown(): Promise<void> {
-    await Promise.all([this.claimer.stop(), this.triggerChanges.stop(), this.partitions.stop(), this.backlog.stop()]);
+    await Promise.all([this.claimer.stop(), this.triggerChanges.stop(), this.partitions.stop(), this.backlog.stop(), this.tests.stop()]);
     await this.database.stop();
   }
 }

@@ -145,8 +145,8 @@ export class RunningExecutions {
     return states.every((caughtUp) => caughtUp);
   }
 
-  async request(method: 'GET' | 'POST', path: string, options: { token?: string; body?: unknown } = {}): Promise<Answer> {
-    const answer = await fetch(`${this.services[0]!.address}${path}`, {
+  async request(method: 'GET' | 'POST', path: string, options: { token?: string; body?: unknown; replica?: number } = {}): Promise<Answer> {
+    const answer = await fetch(`${this.services[options.replica ?? 0]!.address}${path}`, {
       method,
       headers: {
         authorization: `Bearer ${options.token ?? OPERATOR_TOKEN}`,

@@ -1,9 +1,8 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { chatEvents, messageHeader } from '@cf/contract';
 import { MESSAGE_LOG, MessagePublisher, type MessageLog } from '@cf/messaging';
-import { Metrics, Problem } from '@cf/service-kit';
+import { Metrics, Problem, publishOrUnavailable } from '@cf/service-kit';
 import { GATEWAY_CONFIG, type GatewayConfig } from './gateway.config.js';
-import { publishOrUnavailable } from './log-unavailable.js';
 import type { ReceivedEvent } from './read-chat-events.js';
 
 export interface EventOrigin {

@@ -1,8 +1,8 @@
+import { publishOrUnavailable } from '@cf/service-kit';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { stepRequests, type StepRequest } from '@cf/contract';
 import { MESSAGE_LOG, MessagePublisher, type MessageLog } from '@cf/messaging';
 import { GATEWAY_CONFIG, type GatewayConfig } from './gateway.config.js';
-import { publishOrUnavailable } from './log-unavailable.js';
 
 @Injectable()
 export class StepRequestsPublisher implements OnApplicationShutdown {

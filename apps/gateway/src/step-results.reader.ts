@@ -1,10 +1,9 @@
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { messageHeader, sameId, stepResults } from '@cf/contract';
 import { MESSAGE_LOG, type LogReader, type LogRecord, type MessageLog } from '@cf/messaging';
-import { Health, Metrics, Problem } from '@cf/service-kit';
+import { Health, logUnavailable, Metrics, Problem } from '@cf/service-kit';
 import { FirstResults } from './first-results.js';
 import { GATEWAY_CONFIG, type GatewayConfig } from './gateway.config.js';
-import { logUnavailable } from './log-unavailable.js';
 
 type Deliver = (result: Buffer | null) => void;
 

@@ -4,6 +4,7 @@ export * from './health.js';
 export * from './http-server.js';
 export * from './key-ring.js';
 export * from './list-cursor.js';
+export * from './log-unavailable.js';
 export * from './logger.js';
 export { describeDataDirError } from './made-secret.js';
 export * from './metrics.js';

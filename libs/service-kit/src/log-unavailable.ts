@@ -1,5 +1,5 @@
 import type { MessageLog } from '@cf/messaging';
-import { Problem } from '@cf/service-kit';
+import { Problem } from './problem.js';
 
 export const logUnavailable = (detail: string): Problem => new Problem(503, 'log_unavailable', detail, [], { 'retry-after': '1' });
 

@@ -1,0 +1,74 @@
+/** Real: Postgres, HTTP, the consumers. In memory: the log. There is no invoker: the spec answers in its place. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { triggerInvocationResults } from '@cf/contract';
+import { eventually } from '@cf/testing';
+import { succeeded } from './messages.js';
+import { RunningExecutions } from './running-executions.js';
+
+describe('POST …/test-invocations', () => {
+  let executions: RunningExecutions;
+  let orgId: string;
+  const cloudFunctionId = randomUUID();
+  const path = (): string => `/v1/orgs/${orgId}/cloud-functions/${cloudFunctionId}/test-invocations`;
+  beforeAll(async () => {
+    executions = await RunningExecutions.start();
+    await executions.startService();
+    orgId = await executions.addOrganization();
+    await executions.setFunction(orgId, cloudFunctionId, { timeoutMs: 1_000, branchOptions: ['Yes'] });
+  });
+  afterAll(async () => {
+    await executions?.stop();
+  });
+
+  it('is answered by whichever replica was asked, whoever records the result', async () => {
+    const answers = Promise.all(
+      [0, 1, 0, 1, 0, 1].map((replica) =>
+        executions.request('POST', path(), { replica, body: { kind: 'step', stepName: `asked ${replica}` } }),
+      ),
+    );
+    await eventually(() => expect(executions.sent).toHaveLength(6));
+    for (const request of executions.sent) {
+      expect(request).toMatchObject({
+        kind: 'step',
+        test: true,
+        origin: 'test',
+        deadline: null,
+        triggerId: null,
+        orgId,
+        seq: 0,
+        attempt: 1,
+      });
+      await executions.publish(triggerInvocationResults, succeeded(request, { returnValue: 'Yes' }));
+    }
+    for (const [place, { status, body }] of (await answers).entries()) {
+      expect(status).toBe(200);
+      const step = { stepName: `asked ${place % 2}` };
+      expect(body.execution).toMatchObject({ invocationId: body.invocationId, status: 'succeeded', test: true, step });
+      expect(body.result).toMatchObject({ branch: { kind: 'option', option: 'Yes' }, branchReason: 'matched', returnValue: 'Yes' });
+    }
+  });
+
+  it('is answered with 202 and where to look when it takes too long', async () => {
+    const answer = await executions.request('POST', path(), { body: { kind: 'trigger', eventType: 'SmsSubscribed' } });
+    expect(answer).toMatchObject({ status: 202, body: { execution: null, result: null, hints: [{ code: 'not_finished' }] } });
+    const request = executions.sent.find(({ invocationId }) => invocationId === answer.body.invocationId)!;
+    expect(request).toMatchObject({ kind: 'trigger', event: { type: 'SmsSubscribed' }, chatId: null });
+    await executions.publish(triggerInvocationResults, succeeded(request));
+    await eventually(async () => {
+      const execution = await executions.get(`/v1/orgs/${orgId}/executions/${request.invocationId}`);
+      expect(execution.body).toMatchObject({ status: 'succeeded', test: true });
+    });
+  });
+
+  it('knows no function of another organization, and none that is not there', async () => {
+    const other = await executions.addOrganization();
+    for (const missing of [
+      `/v1/orgs/${other}/cloud-functions/${cloudFunctionId}/test-invocations`,
+      `/v1/orgs/${orgId}/cloud-functions/${randomUUID()}/test-invocations`,
+      `/v1/orgs/${orgId}/cloud-functions/nothing/test-invocations`,
+    ]) {
+      expect((await executions.request('POST', missing, { body: { kind: 'step' } })).status).toBe(404);
+    }
+  });
+});
