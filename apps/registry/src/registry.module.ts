@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { idempotencyKeysIn } from '@cf/idempotency';
 import { RegistryCacheModule } from '@cf/registry-cache';
 import { readConfig } from '@cf/service-kit';
 import { AccessTokensController } from './access-tokens/access-tokens.controller.js';
@@ -18,6 +19,7 @@ import { CloudFunctionsController } from './cloud-functions/cloud-functions.cont
 import { CloudFunctionsRepository } from './cloud-functions/cloud-functions.repository.js';
 import { CloudFunctionsService } from './cloud-functions/cloud-functions.service.js';
 import { RegistryDatabaseModule } from './database/registry-database.js';
+import { REGISTRY_DATABASE } from './database/registry-database.token.js';
 import { EventCatalogController } from './event-catalog/event-catalog.controller.js';
 import { OrganizationsController } from './organizations/organizations.controller.js';
 import { OrganizationsRepository } from './organizations/organizations.repository.js';
@@ -44,6 +46,7 @@ import { TriggersService } from './triggers/triggers.service.js';
   ],
   providers: [
     { provide: REGISTRY_CONFIG, useFactory: () => readConfig(registryConfigSchema) },
+    idempotencyKeysIn(REGISTRY_DATABASE),
     ...[OrganizationsService, OrganizationsRepository],
     ...[AccessTokensService, AccessTokensRepository],
     ...[RegisteredApisService, RegisteredApisRepository],

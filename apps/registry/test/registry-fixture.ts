@@ -95,6 +95,7 @@ export interface CallOptions {
   readonly body?: unknown;
   readonly token?: string | null;
   readonly ifMatch?: string;
+  readonly idempotencyKey?: string;
 }
 
 export const OPERATOR = 'operator-token-of-this-test';
@@ -102,13 +103,14 @@ export const OPERATOR = 'operator-token-of-this-test';
 /** Calls the API and reads its JSON. */
 export const caller =
   (address: string) =>
-  async (method: string, path: string, { body, token = OPERATOR, ifMatch }: CallOptions = {}): Promise<Answer> => {
+  async (method: string, path: string, { body, token = OPERATOR, ifMatch, idempotencyKey }: CallOptions = {}): Promise<Answer> => {
     const response = await fetch(`${address}${path}`, {
       method,
       headers: {
         ...(token !== null && { authorization: `Bearer ${token}` }),
         ...(body !== undefined && { 'content-type': 'application/json' }),
         ...(ifMatch !== undefined && { 'if-match': ifMatch }),
+        ...(idempotencyKey !== undefined && { 'idempotency-key': idempotencyKey }),
       },
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });

@@ -1,7 +1,10 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, UseGuards, UseInterceptors } from '@nestjs/common';
+import { Idempotent } from '@cf/idempotency';
 import { CurrentPrincipal, type Principal, RequireScope, TenantGuard } from '@cf/registry-cache';
 import { Operation, pageOf, parseQuery, TakesQuery, ZodPipe } from '@cf/service-kit';
+import type { Written } from '../change-log/change-log.js';
 import { IfMatch, type Precondition } from '../http/if-match.js';
+import { KeepsAnswer } from '../http/keeps-answer.js';
 import { mapPage, type Page } from '../http/newest-first.js';
 import { ResourceId } from '../http/resource-id.js';
 import { Deleted, Versioned, VersionedInterceptor } from '../http/versioned.interceptor.js';
@@ -14,15 +17,20 @@ import {
   listAccessTokens,
   newAccessTokenAnswer,
 } from './access-tokens.schema.js';
-import { AccessTokensService } from './access-tokens.service.js';
+import { AccessTokensService, type MadeToken } from './access-tokens.service.js';
+
+const written = ({ result: { row, token }, pending }: Written<MadeToken>): Versioned =>
+  new Versioned({ ...answerAccessToken(row), token }, row.version, pending);
 
 @Controller('v1/orgs/:orgId/access-tokens')
 @UseGuards(TenantGuard)
 @UseInterceptors(VersionedInterceptor)
+@Idempotent()
 export class AccessTokensController {
   constructor(private readonly accessTokens: AccessTokensService) {}
 
   @Post()
+  @KeepsAnswer(written)
   @RequireScope('access-tokens:write')
   @Operation({
     summary: 'Create an access token',
@@ -36,8 +44,7 @@ export class AccessTokensController {
     @Body(new ZodPipe(createAccessToken)) request: CreateAccessToken,
     @CurrentPrincipal() principal: Principal,
   ): Promise<Versioned> {
-    const { result, pending, token } = await this.accessTokens.create(orgId, request, principal);
-    return new Versioned({ ...answerAccessToken(result), token }, result.version, pending);
+    return written(await this.accessTokens.create(orgId, request, principal));
   }
 
   @Get()

@@ -15,6 +15,11 @@ import type { CreateAccessToken, ListAccessTokens } from './access-tokens.schema
 import { hashOf, makeToken } from './make-token.js';
 import { refuseExcessScopes } from './refuse-excess-scopes.js';
 
+export interface MadeToken {
+  readonly row: AccessTokenEntity;
+  readonly token: string;
+}
+
 @Injectable()
 export class AccessTokensService {
   constructor(
@@ -24,14 +29,10 @@ export class AccessTokensService {
   ) {}
 
   /** The token itself is in the answer and nowhere else. */
-  async create(
-    orgId: string,
-    request: CreateAccessToken,
-    principal: Principal,
-  ): Promise<Written<AccessTokenEntity> & { readonly token: string }> {
+  create(orgId: string, request: CreateAccessToken, principal: Principal): Promise<Written<MadeToken>> {
     refuseExcessScopes(principal, request.scopes);
     const token = makeToken();
-    const written = await this.changeLog.asTenant(orgId, async ({ manager, saved }) => {
+    return this.changeLog.asTenant(orgId, async ({ manager, saved }) => {
       const row = await this.accessTokens.save(manager, {
         ...firstVersion(randomUUID()),
         orgId,
@@ -41,9 +42,8 @@ export class AccessTokensService {
         expiresAt: request.expiresAt === null ? null : new Date(request.expiresAt),
         lastUsedAt: null,
       });
-      return saved(accessTokenKind, row, null);
+      return { row: await saved(accessTokenKind, row, null), token };
     });
-    return { ...written, token };
   }
 
   list(orgId: string, query: ListAccessTokens): Promise<Page<AccessTokenEntity>> {

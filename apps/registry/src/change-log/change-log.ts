@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { type AuditEvent, writeTime } from '@cf/contract';
+import { keyedTransaction } from '@cf/idempotency';
 import type { Database } from '@cf/persistence';
 import { actorOf, currentPrincipal } from '@cf/registry-cache';
 import type { EntityManager } from 'typeorm';
@@ -59,9 +60,12 @@ export class ChangeLog {
     const awaited = this.acknowledgements.expect();
     try {
       const facts: Fact[] = [];
+      const keyed = keyedTransaction();
       const result = await transaction(async (manager) => {
+        await keyed?.begin(manager);
         const written = await write(this.writing(manager, awaited, facts));
         await this.auditLog.append(manager, facts.map(eventOf));
+        await keyed?.keep(manager, written);
         return written;
       });
       return { result, pending: !(await awaited.acknowledged(this.config.REGISTRY_PROPAGATION_WAIT_MS)) };

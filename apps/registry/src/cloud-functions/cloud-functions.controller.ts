@@ -1,8 +1,10 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, UseGuards, UseInterceptors } from '@nestjs/common';
+import { Idempotent } from '@cf/idempotency';
 import { RequireScope, TenantGuard } from '@cf/registry-cache';
 import { Operation, pageOf, parseQuery, TakesQuery, ZodPipe } from '@cf/service-kit';
 import type { Written } from '../change-log/change-log.js';
 import { IfMatch, type Precondition } from '../http/if-match.js';
+import { KeepsAnswer } from '../http/keeps-answer.js';
 import { mapPage, type Page } from '../http/newest-first.js';
 import { ResourceId } from '../http/resource-id.js';
 import { Deleted, Versioned, VersionedInterceptor } from '../http/versioned.interceptor.js';
@@ -23,10 +25,12 @@ const written = ({ result, pending }: Written<CloudFunctionEntity>): Versioned =
 @Controller('v1/orgs/:orgId/cloud-functions')
 @UseGuards(TenantGuard)
 @UseInterceptors(VersionedInterceptor)
+@Idempotent()
 export class CloudFunctionsController {
   constructor(private readonly cloudFunctions: CloudFunctionsService) {}
 
   @Post()
+  @KeepsAnswer(written)
   @RequireScope('cloud-functions:write')
   @Operation({ summary: 'Create a cloud function', answer: cloudFunctionAnswer, versioned: true, example: cloudFunctionExample })
   async create(
@@ -71,6 +75,7 @@ export class CloudFunctionsController {
   }
 
   @Post(':id/pause')
+  @KeepsAnswer(written)
   @HttpCode(200)
   @RequireScope('cloud-functions:write')
   @Operation({
@@ -84,6 +89,7 @@ export class CloudFunctionsController {
   }
 
   @Post(':id/resume')
+  @KeepsAnswer(written)
   @HttpCode(200)
   @RequireScope('cloud-functions:write')
   @Operation({ summary: 'Let the triggers of a cloud function go on', answer: cloudFunctionAnswer, versioned: true })
@@ -93,6 +99,7 @@ export class CloudFunctionsController {
 
   /** Closes the function's breakers in every invoker. */
   @Post(':id/circuit-reset')
+  @KeepsAnswer(written)
   @HttpCode(200)
   @RequireScope('cloud-functions:write')
   @Operation({

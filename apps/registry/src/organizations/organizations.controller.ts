@@ -1,8 +1,10 @@
 import { Body, Controller, Get, Param, Patch, Post, Query, UseGuards, UseInterceptors } from '@nestjs/common';
+import { Idempotent } from '@cf/idempotency';
 import { OperatorGuard } from '@cf/registry-cache';
 import { Operation, pageOf, parseQuery, TakesQuery, ZodPipe } from '@cf/service-kit';
 import type { Written } from '../change-log/change-log.js';
 import { IfMatch, type Precondition } from '../http/if-match.js';
+import { KeepsAnswer } from '../http/keeps-answer.js';
 import { mapPage, type Page } from '../http/newest-first.js';
 import { ResourceId } from '../http/resource-id.js';
 import { Versioned, VersionedInterceptor } from '../http/versioned.interceptor.js';
@@ -25,10 +27,12 @@ const written = ({ result, pending }: Written<OrganizationEntity>): Versioned =>
 @Controller('v1/organizations')
 @UseGuards(OperatorGuard)
 @UseInterceptors(VersionedInterceptor)
+@Idempotent()
 export class OrganizationsController {
   constructor(private readonly organizations: OrganizationsService) {}
 
   @Post()
+  @KeepsAnswer(written)
   @Operation({ summary: 'Create an organization', answer: organizationAnswer, versioned: true, example: organizationExample })
   async create(@Body(new ZodPipe(createOrganization)) request: CreateOrganization): Promise<Versioned> {
     return written(await this.organizations.create(request));

@@ -1,8 +1,10 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, UseGuards, UseInterceptors } from '@nestjs/common';
+import { Idempotent } from '@cf/idempotency';
 import { RequireScope, TenantGuard } from '@cf/registry-cache';
 import { Operation, pageOf, parseQuery, TakesQuery, ZodPipe } from '@cf/service-kit';
 import type { Written } from '../change-log/change-log.js';
 import { IfMatch, type Precondition } from '../http/if-match.js';
+import { KeepsAnswer } from '../http/keeps-answer.js';
 import { mapPage, type Page } from '../http/newest-first.js';
 import { ResourceId } from '../http/resource-id.js';
 import { Deleted, Versioned, VersionedInterceptor } from '../http/versioned.interceptor.js';
@@ -25,10 +27,12 @@ const written = ({ result, pending }: Written<RegisteredApiEntity>): Versioned =
 @Controller('v1/orgs/:orgId/registered-apis')
 @UseGuards(TenantGuard)
 @UseInterceptors(VersionedInterceptor)
+@Idempotent()
 export class RegisteredApisController {
   constructor(private readonly registeredApis: RegisteredApisService) {}
 
   @Post()
+  @KeepsAnswer(written)
   @RequireScope('registered-apis:write')
   @Operation({ summary: 'Create a registered API', answer: registeredApiAnswer, versioned: true, example: registeredApiExample })
   async create(
@@ -74,6 +78,7 @@ export class RegisteredApisController {
   }
 
   @Post(':id/copies')
+  @KeepsAnswer(written)
   @RequireScope('registered-apis:write')
   @Operation({
     summary: 'Copy a registered API',

@@ -1,8 +1,10 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, UseGuards, UseInterceptors } from '@nestjs/common';
+import { Idempotent } from '@cf/idempotency';
 import { RequireScope, TenantGuard } from '@cf/registry-cache';
 import { Operation, pageOf, parseQuery, TakesQuery, ZodPipe } from '@cf/service-kit';
 import type { Written } from '../change-log/change-log.js';
 import { IfMatch, type Precondition } from '../http/if-match.js';
+import { KeepsAnswer } from '../http/keeps-answer.js';
 import { mapPage, type Page } from '../http/newest-first.js';
 import { ResourceId } from '../http/resource-id.js';
 import { Deleted, Versioned, VersionedInterceptor } from '../http/versioned.interceptor.js';
@@ -15,10 +17,12 @@ const written = ({ result, pending }: Written<TriggerEntity>): Versioned => new 
 @Controller('v1/orgs/:orgId/triggers')
 @UseGuards(TenantGuard)
 @UseInterceptors(VersionedInterceptor)
+@Idempotent()
 export class TriggersController {
   constructor(private readonly triggers: TriggersService) {}
 
   @Post()
+  @KeepsAnswer(written)
   @RequireScope('triggers:write')
   @Operation({ summary: 'Create a trigger', answer: triggerAnswer, versioned: true, example: triggerExample })
   async create(@Param('orgId', ResourceId) orgId: string, @Body(new ZodPipe(writeTrigger)) request: WriteTrigger): Promise<Versioned> {
