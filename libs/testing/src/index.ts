@@ -8,3 +8,4 @@ export * from './test-certificate.js';
 export * from './test-service.js';
 export { contentOf, numbered, publishAll } from './log-fixture.js';
 export * from './test-authority.js';
+export * from './test-dns.js';

@@ -60,6 +60,9 @@ const classify = (error: Error): { reason: ExchangeFailure; detail: string } => 
   return { reason: 'connection', detail: code };
 };
 
+const hasLengthWithoutBody = (status: number | null, error: Error): boolean =>
+  (status === 204 || status === 304) && (error as { code?: string }).code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH';
+
 export class ExchangeHandler implements Dispatcher.DispatchHandler {
   private readonly startedAtMs = Date.now();
   private readonly startedAt = performance.now();
@@ -86,6 +89,10 @@ export class ExchangeHandler implements Dispatcher.DispatchHandler {
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     if (this.over || status < 200) return;
+    const coding = headers['transfer-encoding'];
+    if (coding !== undefined && !/^chunked$/i.test(String(coding).trim())) {
+      return this.fail({ reason: 'connection', detail: 'a transfer coding that was not asked for' });
+    }
     if (countOf(controller) > HEADERS_MAX) return this.fail({ reason: 'response_too_large', detail: `more than ${HEADERS_MAX} headers` });
     this.status = status;
     this.headers = headers;
@@ -104,7 +111,9 @@ export class ExchangeHandler implements Dispatcher.DispatchHandler {
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     this.controller = null;
     if (this.over) return;
-    if (error instanceof WireOverflowError && this.body !== null) this.answered({ state: 'too_large', bytes: this.body.soFar() });
+    // Without a body by definition, a length that says otherwise is only odd; undici takes it for a broken answer.
+    if (hasLengthWithoutBody(this.status, error)) this.answered(NO_BODY);
+    else if (error instanceof WireOverflowError && this.body !== null) this.answered({ state: 'too_large', bytes: this.body.soFar() });
     else this.fail(classify(error));
   }
 

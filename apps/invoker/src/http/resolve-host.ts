@@ -14,8 +14,6 @@ import { isIP } from 'node:net';
 /** One try takes so long, the second one twice as long; then the family counts as silent. */
 const QUERY_MS = 1_500;
 const TRIES = 2;
-/** How often the system's settings are read again: they change when a laptop or a pod moves. */
-const SETTINGS_MS = 30_000;
 const HOSTS_FILE_MS = 5_000;
 /** Of each family. All are vetted; so many are tried, each 250 ms before the next one. */
 const DIALLED_MAX = 5;
@@ -37,13 +35,16 @@ export const readHostsFile = (text: string): ReadonlyMap<string, readonly Lookup
   return hosts;
 };
 
-/** Made anew when it is older than so many ms. */
-const refreshed = <T>(ms: number, make: () => T): (() => T) => {
-  let made: { readonly value: T; readonly atMs: number } | undefined;
+/** What the file says, read again when that is older than a few seconds. */
+const hostsOf = (file: string): (() => Promise<ReadonlyMap<string, readonly LookupAddress[]>>) => {
+  let read: { readonly hosts: Promise<ReadonlyMap<string, readonly LookupAddress[]>>; readonly atMs: number } | undefined;
   return () => {
     const nowMs = Date.now();
-    if (made === undefined || nowMs - made.atMs > ms) made = { value: make(), atMs: nowMs };
-    return made.value;
+    if (read === undefined || nowMs - read.atMs > HOSTS_FILE_MS) {
+      const hosts = readFile(file, 'utf8').then(readHostsFile, () => new Map<string, readonly LookupAddress[]>());
+      read = { hosts, atMs: nowMs };
+    }
+    return read.hosts;
   };
 };
 
@@ -62,20 +63,14 @@ export interface ResolverOptions {
 
 /** A look-up that rejects with the code of DNS (`ENOTFOUND`, `ESERVFAIL`, `ETIMEOUT`, …). IPv4 first: it is what most hosts have. */
 export const hostResolver = ({ servers, hostsFile = '/etc/hosts' }: ResolverOptions): ResolveHost => {
-  const dns = refreshed(SETTINGS_MS, () => {
-    const resolver = new Resolver({ timeout: QUERY_MS, tries: TRIES });
-    if (servers.length > 0) resolver.setServers(servers);
-    return resolver;
-  });
-  const hosts = refreshed(HOSTS_FILE_MS, () =>
-    readFile(hostsFile, 'utf8').then(readHostsFile, () => new Map<string, readonly LookupAddress[]>()),
-  );
-
+  const hosts = hostsOf(hostsFile);
   return async (hostname) => {
     const name = withoutDot(hostname);
     const known = (await hosts()).get(name) ?? (name === 'localhost' ? LOOPBACK : undefined);
     if (known !== undefined) return known;
-    const resolver = dns();
+    // One for each look-up (0.1 ms): an answer that is no DNS spoils all questions on its socket, and settings are read anew.
+    const resolver = new Resolver({ timeout: QUERY_MS, tries: TRIES });
+    if (servers.length > 0) resolver.setServers(servers);
     const [v4, v6] = await Promise.allSettled([resolver.resolve4(name), resolver.resolve6(name)]);
     const found = [
       ...(v4.status === 'fulfilled' ? v4.value.map((address) => ({ address, family: 4 })) : []),
