@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { failureReason, type FailureReason, responseWarning } from '@cf/contract';
 import { giveHints, type TestedCall } from './give-hints.js';
-import type { TestResult } from './judge-test.js';
+import type { TestResult } from './test-answer.js';
 
 const succeeded: TestResult = {
   outcome: 'succeeded',

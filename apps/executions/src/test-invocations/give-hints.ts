@@ -1,11 +1,5 @@
 import type { FailureReason, ResponseWarning } from '@cf/contract';
-import type { TestResult } from './judge-test.js';
-
-/** A likely reason in words that say what to do. */
-export interface Hint {
-  readonly code: string;
-  readonly detail: string;
-}
+import type { Hint, TestResult } from './test-answer.js';
 
 export interface TestedCall {
   readonly result: TestResult;

@@ -1,19 +1,6 @@
-import { type Branch, type BranchReason, decideBranch, decideFailureBranch, type FailureReason, type ResponseWarning } from '@cf/contract';
+import { decideBranch, decideFailureBranch } from '@cf/contract';
 import type { Execution } from '../execution.js';
-
-/** What would have followed, had it not been a test. Everything about branches is null for an event. */
-export interface TestResult {
-  readonly outcome: 'succeeded' | 'failed';
-  readonly branch: Branch | null;
-  readonly branchReason: BranchReason | null;
-  readonly nearMiss: string | null;
-  readonly returnValue: string | null;
-  readonly attribute: { readonly name: string; readonly value: string } | null;
-  readonly warning: ResponseWarning | null;
-  readonly failureReason: FailureReason | null;
-  readonly failureDetail: string | null;
-  readonly httpStatus: number | null;
-}
+import type { TestResult } from './test-answer.js';
 
 /** By the same rules as the step executor's, and today's Branch Options. */
 export const judgeTest = (row: Execution, branchOptions: readonly string[]): TestResult => {

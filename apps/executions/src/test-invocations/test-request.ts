@@ -1,4 +1,4 @@
-import { chatBotType, eventSchema, type EventType, eventTypes, rfc3339, sameId, uuid } from '@cf/contract';
+import { chatBotType, eventSchema, type EventType, eventTypes, rfc3339, uuid } from '@cf/contract';
 import { z } from 'zod';
 
 const name = z.string().max(1_000);
@@ -41,15 +41,9 @@ const triggerTest = z
     }
   });
 
-/** What the body of `POST …/test-invocations` may say, for a function of this organization. */
-export const testRequestOf = (orgId: string) =>
-  z.discriminatedUnion('kind', [stepTest, triggerTest]).superRefine((test, context) => {
-    const given = test.kind === 'trigger' ? test.event?.['orgId'] : undefined;
-    if (typeof given === 'string' && sameId(given) !== sameId(orgId)) {
-      context.addIssue({ code: 'custom', path: ['event', 'orgId'], message: 'must be the organization of the path' });
-    }
-  });
+/** What the body of `POST …/test-invocations` may say. */
+export const testRequest = z.discriminatedUnion('kind', [stepTest, triggerTest]).meta({ id: 'TestRequest' });
 
 export type StepTest = z.infer<typeof stepTest>;
 export type TriggerTest = z.infer<typeof triggerTest>;
-export type TestRequest = StepTest | TriggerTest;
+export type TestRequest = z.infer<typeof testRequest>;
