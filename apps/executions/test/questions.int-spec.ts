@@ -38,7 +38,7 @@ describe('questions about executions', () => {
   };
 
   beforeAll(async () => {
-    executions = await RunningExecutions.start({ EXECUTIONS_WALK_ROWS_MAX: '7' });
+    executions = await RunningExecutions.start({ EXECUTIONS_WALK_ROWS_MAX: '6' });
     orgId = await executions.addOrganization();
     path = `/v1/orgs/${orgId}/executions`;
     tokens = {
