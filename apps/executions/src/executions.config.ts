@@ -28,6 +28,16 @@ const schema = z.object({
   EXECUTIONS_WALK_ROWS_MAX: whole(1, 1_000_000).default(10_000),
   /** ms that counting may take before it is refused as too broad. */
   EXECUTIONS_COUNT_TIMEOUT_MS: whole(100, 25_000).default(2_000),
+  /** Live streams that one organization may have open in one process; one more is a 429. */
+  EXECUTIONS_STREAMS_PER_ORGANIZATION_MAX: whole(1, 10_000).default(20),
+  /** ms between looks for changes while somebody streams: a change is told at most this late. */
+  EXECUTIONS_STREAM_LOOK_EVERY_MS: whole(10, 60_000).default(250),
+  /** ms between signs of life on a stream; proxies close what is silent for a minute. */
+  EXECUTIONS_STREAM_HEARTBEAT_MS: whole(50, 60_000).default(15_000),
+  /** ms for which the reader of a stream may take nothing of what waits for it before it is cut off. */
+  EXECUTIONS_STREAM_STUCK_MS: whole(100, 600_000).default(10_000),
+  /** ms for which a reader may come back to where it was. What changed is noted for as long: 32 bytes a change. */
+  EXECUTIONS_STREAM_RESUME_MS: whole(1_000, 86_400_000).default(600_000),
 });
 
 export type ExecutionsConfig = z.infer<typeof schema>;

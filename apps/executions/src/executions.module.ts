@@ -28,6 +28,10 @@ import { ExecutionsRepository } from './query/executions.repository.js';
 import { DeadLettersRepository } from './recording/dead-letters.repository.js';
 import { Recorder } from './recording/recorder.js';
 import { ResultsRepository } from './recording/results.repository.js';
+import { ExecutionChanges } from './stream/execution-changes.repository.js';
+import { ExecutionFeed } from './stream/execution-feed.js';
+import { ExecutionsStreamController } from './stream/executions-stream.controller.js';
+import { OpenStreams } from './stream/open-streams.js';
 import { RecordedStepResultsConsumer } from './step-results.consumer.js';
 import { RecordedEventsRepository } from './test-invocations/recorded-events.repository.js';
 import { TestRunner } from './test-invocations/run-test.js';
@@ -42,6 +46,7 @@ import { TestInvocationsController } from './test-invocations/test-invocations.c
     ExecutionsController,
     CancellationsController,
     ExecutionsStatisticsController,
+    ExecutionsStreamController,
     BackTestsController,
     KeptDeadLettersController,
     TestInvocationsController,
@@ -66,6 +71,9 @@ import { TestInvocationsController } from './test-invocations/test-invocations.c
     ExecutionPages,
     ExecutionsStatistics,
     PastEvents,
+    ExecutionChanges,
+    OpenStreams,
+    ExecutionFeed,
     KeptDeadLetters,
     RecordedEventsRepository,
     TestRunner,

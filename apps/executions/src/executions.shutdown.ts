@@ -5,6 +5,8 @@ import { BacklogMetrics } from './due/backlog-metrics.js';
 import { Claimer } from './due/claimer.js';
 import { TriggerChanges } from './due/trigger-changes.js';
 import { TestRunner } from './test-invocations/run-test.js';
+import { ExecutionFeed } from './stream/execution-feed.js';
+import { OpenStreams } from './stream/open-streams.js';
 
 /** What uses the database ends before it; Nest would close them side by side. */
 @Injectable()
@@ -15,11 +17,15 @@ export class ExecutionsShutdown implements OnApplicationShutdown {
     private readonly partitions: Partitions,
     private readonly backlog: BacklogMetrics,
     private readonly tests: TestRunner,
+    private readonly feed: ExecutionFeed,
+    private readonly streams: OpenStreams,
     private readonly database: ExecutionsDatabase,
   ) {}
 
   async onApplicationShutdown(): Promise<void> {
-    await Promise.all([this.claimer.stop(), this.triggerChanges.stop(), this.partitions.stop(), this.backlog.stop(), this.tests.stop()]);
+    this.streams.stop();
+    const users = [this.claimer, this.triggerChanges, this.partitions, this.backlog, this.tests, this.feed];
+    await Promise.all(users.map((user) => user.stop()));
     await this.database.stop();
   }
 }

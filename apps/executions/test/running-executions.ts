@@ -22,7 +22,7 @@ import { ExecutionsModule } from '../src/index.js';
 
 /** Two, so that nothing works by the order of one partition. */
 const PARTITIONS = 2;
-const OPERATOR_TOKEN = 'operator-token-of-this-test';
+export const OPERATOR_TOKEN = 'operator-token-of-this-test';
 
 export interface Answer {
   readonly status: number;
@@ -37,6 +37,7 @@ export class RunningExecutions {
   readonly sql: pg.Pool;
   private readonly publisher: MessagePublisher;
   private readonly services: RunningApplication[] = [];
+  private readonly tokenIds = new Map<string, string>();
 
   private constructor(
     readonly database: TestDatabase,
@@ -108,12 +109,13 @@ export class RunningExecutions {
     return orgId;
   }
 
-  async addToken(orgId: string, scopes: Scope[]): Promise<string> {
+  async addToken(orgId: string, scopes: Scope[], expiresAt: string | null = null): Promise<string> {
     const token = accessTokenText(randomUUID().replaceAll('-', '').padEnd(40, '0'));
     const id = randomUUID();
     const hash = createHash('sha256').update(token).digest('hex');
-    const resource = { id, orgId, name: 'Test', hash, scopes, expiresAt: null };
+    const resource = { id, orgId, name: 'Test', hash, scopes, expiresAt };
     await this.publish(registryChanges, { type: 'access-token', id, version: 1, deleted: false, resource });
+    this.tokenIds.set(token, id);
     return token;
   }
 
@@ -160,6 +162,21 @@ export class RunningExecutions {
 
   get(path: string, token?: string): Promise<Answer> {
     return this.request('GET', path, token === undefined ? {} : { token });
+  }
+
+  /** Of one of the processes that run. */
+  addressOf(index: number): string {
+    return this.services[index]!.address;
+  }
+
+  /** Ends one of the processes that run as SIGTERM does. */
+  async stopService(index: number): Promise<void> {
+    await this.services.splice(index, 1)[0]!.stop();
+  }
+
+  async revokeToken(token: string): Promise<void> {
+    const id = this.tokenIds.get(token)!;
+    await this.publish(registryChanges, { type: 'access-token', id, version: 2, deleted: true, resource: null });
   }
 
   sentOf(invocationId: string): InvocationRequest[] {

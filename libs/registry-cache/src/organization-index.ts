@@ -27,6 +27,12 @@ export class OrganizationIndex {
     return this.functions.get(within(orgId, id));
   }
 
+  accessToken(orgId: string, id: string): AccessToken | undefined {
+    const place = this.filed.get(sameId(id));
+    const token = place?.map === this.tokens ? this.tokens.get(place.key) : undefined;
+    return token !== undefined && sameId(token.orgId) === sameId(orgId) ? token : undefined;
+  }
+
   accessTokenByHash(hash: string): AccessToken | undefined {
     return this.tokens.get(hash);
   }

@@ -115,6 +115,10 @@ export class RegistryCache implements OnModuleInit, OnApplicationShutdown {
     return this.organizations.cloudFunction(orgId, id);
   }
 
+  accessToken(orgId: string, id: string): AccessToken | undefined {
+    return this.organizations.accessToken(orgId, id);
+  }
+
   accessTokenByHash(hash: string): AccessToken | undefined {
     return this.organizations.accessTokenByHash(hash);
   }

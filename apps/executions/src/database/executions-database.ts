@@ -7,6 +7,7 @@ import { CreateExecutions1764000000000 } from './migrations/create-executions.mi
 import { AttemptsOneIndex1764300000100 } from './migrations/attempts-one-index.migration.js';
 import { PauseAndWindows1764300000000 } from './migrations/pause-and-windows.migration.js';
 import { IndexUnsuccessful1764300000300 } from './migrations/index-unsuccessful.migration.js';
+import { NoteExecutionChanges1764300000700 } from './migrations/note-execution-changes.migration.js';
 import { ResendDeadLetters1764300000500 } from './migrations/resend-dead-letters.migration.js';
 import { StatementRefused } from './statement-refused.js';
 
@@ -30,6 +31,7 @@ export class ExecutionsDatabase extends Database implements OnModuleInit {
         AttemptsOneIndex1764300000100,
         IndexUnsuccessful1764300000300,
         ResendDeadLetters1764300000500,
+        NoteExecutionChanges1764300000700,
       ],
       name: 'executions',
       connectionsMax: config.EXECUTIONS_CONNECTIONS_MAX,

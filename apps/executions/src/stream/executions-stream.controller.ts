@@ -1,0 +1,51 @@
+import { Controller, Get, Headers, Inject, Param, Query, Res, UseGuards } from '@nestjs/common';
+import { sameId } from '@cf/contract';
+import { CurrentPrincipal, type Principal, RequireScope, TenantGuard } from '@cf/registry-cache';
+import { parseQuery, TakesQuery } from '@cf/service-kit';
+import type { FastifyReply } from 'fastify';
+import { z } from 'zod';
+import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.js';
+import { executionFilters } from '../query/execution-filters.js';
+import { ExecutionChanges } from './execution-changes.repository.js';
+import { ExecutionFeed } from './execution-feed.js';
+import { OpenStreams } from './open-streams.js';
+import { isAfter, readPosition, type StreamPosition } from './stream-position.js';
+
+/** The filters of the list, but its text: a stream shows rows, and no row holds a body. */
+const streamQuery = executionFilters.extend({ lastEventId: z.string().max(100).optional() });
+
+/** What changes, as it changes: an `execution` event with what a list shows of it, for each that the filters want. */
+@Controller('v1/orgs/:orgId/executions')
+@UseGuards(TenantGuard)
+@RequireScope('executions:read')
+export class ExecutionsStreamController {
+  constructor(
+    private readonly changes: ExecutionChanges,
+    private readonly feed: ExecutionFeed,
+    private readonly streams: OpenStreams,
+    @Inject(EXECUTIONS_CONFIG) private readonly config: ExecutionsConfig,
+  ) {}
+
+  @Get('stream')
+  @TakesQuery()
+  async stream(
+    @Param('orgId') orgId: string,
+    @Query() query: unknown,
+    @Headers('last-event-id') header: string | undefined,
+    @CurrentPrincipal() principal: Principal,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const { lastEventId = header, ...filters } = parseQuery(streamQuery, query);
+    const wanted = lastEventId === undefined || lastEventId === '' ? null : readPosition(lastEventId);
+    const now = await this.changes.now();
+    this.streams.admit(orgId);
+    const isKept = wanted !== null && Date.now() - wanted.atMs < this.config.EXECUTIONS_STREAM_RESUME_MS && !isAfter(wanted, latest(now));
+    const stream = this.streams.begin(orgId, principal, reply);
+    if (wanted !== null && !isKept) stream.send('gap', { reason: 'position_not_kept' });
+    this.feed.join(stream, sameId(orgId), filters, isKept ? wanted : now);
+  }
+}
+
+/** Positions of another process may be a little ahead; one far ahead is of another database. */
+const AHEAD_MAX = 1_000_000n;
+const latest = ({ xid }: StreamPosition): StreamPosition => ({ xid: xid + AHEAD_MAX, position: 0n, index: 0 });
