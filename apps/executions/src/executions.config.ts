@@ -22,6 +22,8 @@ const schema = z.object({
   EXECUTIONS_RELEASE_FIRST: whole(1, 1_000).default(2),
   /** Most invocations in one release of a function, above which a pace protects nobody. */
   EXECUTIONS_RELEASE_MAX: whole(1, 10_000).default(1_000),
+  /** Invocations a second that all replays together bring into the due table; more would crowd out first attempts in the invokers. */
+  EXECUTIONS_REPLAY_RATE: whole(1, 100_000).default(200),
   /** Days for which partitions exist ahead of time: an absence of whoever watches the alarm. */
   EXECUTIONS_PARTITION_DAYS_AHEAD: whole(1, 60).default(7),
   /** Rows that one page of a list looks at; beyond them it ends early and its cursor goes on. 10,000 take some 20 ms. */

@@ -32,6 +32,10 @@ import { ExecutionChanges } from './stream/execution-changes.repository.js';
 import { ExecutionFeed } from './stream/execution-feed.js';
 import { ExecutionsStreamController } from './stream/executions-stream.controller.js';
 import { OpenStreams } from './stream/open-streams.js';
+import { ReplayBatches } from './replays/replay-batches.repository.js';
+import { Replayer } from './replays/replayer.js';
+import { ReplaysController } from './replays/replays.controller.js';
+import { ReplaysRepository } from './replays/replays.repository.js';
 import { RecordedStepResultsConsumer } from './step-results.consumer.js';
 import { RecordedEventsRepository } from './test-invocations/recorded-events.repository.js';
 import { TestRunner } from './test-invocations/run-test.js';
@@ -45,6 +49,7 @@ import { TestInvocationsController } from './test-invocations/test-invocations.c
     DeadLettersConsumer,
     ExecutionsController,
     CancellationsController,
+    ReplaysController,
     ExecutionsStatisticsController,
     ExecutionsStreamController,
     BackTestsController,
@@ -68,6 +73,9 @@ import { TestInvocationsController } from './test-invocations/test-invocations.c
     ExecutionsRepository,
     ExecutionAudit,
     CancellationsRepository,
+    ReplaysRepository,
+    ReplayBatches,
+    Replayer,
     ExecutionPages,
     ExecutionsStatistics,
     PastEvents,

@@ -7,6 +7,7 @@ import { TriggerChanges } from './due/trigger-changes.js';
 import { TestRunner } from './test-invocations/run-test.js';
 import { ExecutionFeed } from './stream/execution-feed.js';
 import { OpenStreams } from './stream/open-streams.js';
+import { Replayer } from './replays/replayer.js';
 
 /** What uses the database ends before it; Nest would close them side by side. */
 @Injectable()
@@ -19,12 +20,13 @@ export class ExecutionsShutdown implements OnApplicationShutdown {
     private readonly tests: TestRunner,
     private readonly feed: ExecutionFeed,
     private readonly streams: OpenStreams,
+    private readonly replayer: Replayer,
     private readonly database: ExecutionsDatabase,
   ) {}
 
   async onApplicationShutdown(): Promise<void> {
     this.streams.stop();
-    const users = [this.claimer, this.triggerChanges, this.partitions, this.backlog, this.tests, this.feed];
+    const users = [this.claimer, this.triggerChanges, this.partitions, this.backlog, this.tests, this.feed, this.replayer];
     await Promise.all(users.map((user) => user.stop()));
     await this.database.stop();
   }

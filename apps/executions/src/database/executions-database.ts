@@ -9,6 +9,7 @@ import { PauseAndWindows1764300000000 } from './migrations/pause-and-windows.mig
 import { IndexUnsuccessful1764300000300 } from './migrations/index-unsuccessful.migration.js';
 import { NoteExecutionChanges1764300000700 } from './migrations/note-execution-changes.migration.js';
 import { ResendDeadLetters1764300000500 } from './migrations/resend-dead-letters.migration.js';
+import { Replays1764300000200 } from './migrations/replays.migration.js';
 import { StatementRefused } from './statement-refused.js';
 
 const forgetParameters = (error: unknown): never => {
@@ -29,6 +30,7 @@ export class ExecutionsDatabase extends Database implements OnModuleInit {
         CreateExecutions1764000000000,
         PauseAndWindows1764300000000,
         AttemptsOneIndex1764300000100,
+        Replays1764300000200,
         IndexUnsuccessful1764300000300,
         ResendDeadLetters1764300000500,
         NoteExecutionChanges1764300000700,

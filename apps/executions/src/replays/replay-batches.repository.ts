@@ -1,0 +1,163 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { ExecutionsDatabase } from '../database/executions-database.js';
+import type { Execution } from '../execution.js';
+import { PRIORITY } from '../recording/plan-recording.js';
+import { type Replay, replayColumns } from './replay.js';
+import { selectionOf } from './replay-selection.js';
+
+/** An invocation that is next in a replay; the ids are null when there is no such execution. */
+export interface Candidate {
+  readonly invocationId: string;
+  readonly createdAt: Date | null;
+  readonly triggerId: string | null;
+  readonly cloudFunctionId: string | null;
+}
+
+/** What a batch came to. */
+export interface Advance {
+  readonly enqueued: readonly string[];
+  readonly skipped: Replay['skipped'];
+  readonly last: Candidate | undefined;
+  readonly allEnqueued: boolean;
+}
+
+const CANDIDATE = `executions.created_at AS "createdAt", executions.trigger_id AS "triggerId", executions.cloud_function_id AS "cloudFunctionId"`;
+
+const NAMED = `
+  SELECT item.invocation_id AS "invocationId", ${CANDIDATE}
+  FROM replay_items AS item LEFT JOIN executions ON executions.invocation_id = item.invocation_id AND executions.org_id = item.org_id
+  WHERE item.replay_id = $1 AND ($2::uuid IS NULL OR item.invocation_id > $2) ORDER BY item.invocation_id LIMIT $3`;
+
+const KEPT = `
+  SELECT requests.invocation_id AS "invocationId" FROM unnest($1::uuid[], $2::timestamptz[]) AS given(invocation_id, accepted_at)
+  JOIN requests ON requests.invocation_id = given.invocation_id AND requests.accepted_at = given.accepted_at WHERE NOT requests.truncated`;
+
+/** All are due now, and the order of their age is kept. */
+const DUE_IN_ORDER = `now() - interval '1 millisecond' + row_number() OVER (ORDER BY created_at, invocation_id) * interval '1 microsecond'`;
+
+const SCHEDULE = `
+  INSERT INTO due (invocation_id, org_id, cloud_function_id, trigger_id, seq, attempt, origin, priority, due_at, held)
+  SELECT invocation_id, org_id, cloud_function_id, trigger_id, seq, next_attempt, 'bulk_replay', ${PRIORITY.bulk}, ${DUE_IN_ORDER}, false
+  FROM executions WHERE invocation_id = ANY($1::uuid[]) ORDER BY invocation_id
+  ON CONFLICT (invocation_id) DO UPDATE
+  SET seq = excluded.seq, attempt = excluded.attempt, origin = excluded.origin, priority = excluded.priority, due_at = excluded.due_at,
+      held = excluded.held, leased_until = NULL`;
+
+const ORDER = `
+  UPDATE executions SET status = 'queued', next_attempt_at = date_trunc('milliseconds', now()), completed_at = NULL, duration_ms = NULL,
+         defer_reason = NULL, by_result = false, paused = false, bulk = true, retry_until = now() + interval '24 hours'
+  WHERE invocation_id = ANY($1::uuid[])`;
+
+const REMEMBER = `
+  INSERT INTO replay_items (replay_id, invocation_id, org_id, seq)
+  SELECT $1, invocation_id, org_id, seq FROM executions WHERE invocation_id = ANY($2::uuid[])
+  ON CONFLICT (replay_id, invocation_id) DO UPDATE SET seq = excluded.seq`;
+
+const ADVANCE = `
+  UPDATE replays SET enqueued = enqueued + $2, skipped = $3, cursor_created_at = $4, cursor_invocation_id = $5, all_enqueued = $6,
+         advanced_at = clock_timestamp()
+  WHERE id = $1`;
+
+const COUNT = `
+  SELECT count(*) FILTER (WHERE status = 'succeeded')::integer AS succeeded,
+         count(*) FILTER (WHERE status IN ('dead_lettered', 'failed', 'suppressed'))::integer AS failed,
+         count(*) FILTER (WHERE status = 'cancelled')::integer AS cancelled,
+         count(*) FILTER (WHERE status IN ('queued', 'retrying'))::integer AS open
+  FROM replay_items JOIN executions USING (invocation_id) WHERE replay_items.replay_id = $1 AND replay_items.seq IS NOT NULL`;
+
+/** Statements of the replayer, as the system's role. A replay is advanced under its row lock: by one process at a time, however many try. */
+@Injectable()
+export class ReplayBatches {
+  constructor(private readonly database: ExecutionsDatabase) {}
+
+  transaction<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
+    return this.database.system(work);
+  }
+
+  /** Takes the next turn of the pace that all replays share; false when it is not time yet, or another process has it. */
+  async takeTurn(manager: EntityManager, intervalMs: number): Promise<boolean> {
+    const turns: unknown[] = await manager.query('SELECT FROM replay_pace WHERE next_at <= now() FOR UPDATE SKIP LOCKED');
+    if (turns.length === 0) return false;
+    await manager.query(`UPDATE replay_pace SET next_at = now() + make_interval(secs => $1::float8 / 1000)`, [intervalMs]);
+    return true;
+  }
+
+  /** The running replay that waited longest for its turn. */
+  async next(manager: EntityManager): Promise<Replay | null> {
+    const [replay]: Replay[] = await manager.query(
+      `SELECT ${replayColumns} FROM replays WHERE completed_at IS NULL AND status = 'running' AND NOT all_enqueued
+       ORDER BY advanced_at NULLS FIRST, id LIMIT 1 FOR UPDATE SKIP LOCKED`,
+    );
+    return replay ?? null;
+  }
+
+  async candidates(manager: EntityManager, replay: Replay, limit: number): Promise<Candidate[]> {
+    const { id, filter, cursorCreatedAt, cursorInvocationId } = replay;
+    if (filter === null) return manager.query(NAMED, [id, cursorInvocationId, limit]);
+    const { sql, params } = selectionOf(replay);
+    const next = (value: unknown): string => `$${params.push(value)}`;
+    const after =
+      cursorCreatedAt === null ? '' : ` AND (created_at, invocation_id) > (${next(cursorCreatedAt)}, ${next(cursorInvocationId)})`;
+    return manager.query(
+      `SELECT invocation_id AS "invocationId", ${CANDIDATE} FROM executions WHERE ${sql}${after} ORDER BY created_at, invocation_id LIMIT ${limit}`,
+      params,
+    );
+  }
+
+  /** Of these, the invocations whose request is there whole. */
+  async keptRequests(manager: EntityManager, rows: readonly Execution[]): Promise<ReadonlySet<string>> {
+    const kept: { invocationId: string }[] = await manager.query(KEPT, [
+      rows.map(({ invocationId }) => invocationId),
+      rows.map(({ acceptedAt }) => acceptedAt),
+    ]);
+    return new Set(kept.map(({ invocationId }) => invocationId));
+  }
+
+  async advance(manager: EntityManager, { id, skipped: before }: Replay, { enqueued, skipped, last, allEnqueued }: Advance): Promise<void> {
+    if (enqueued.length > 0) {
+      await manager.query(SCHEDULE, [enqueued]);
+      await manager.query(ORDER, [enqueued]);
+      await manager.query(REMEMBER, [id, enqueued]);
+    }
+    const sums = Object.entries(skipped).map(([reason, count]) => [reason, count + (before[reason as keyof typeof before] ?? 0)]);
+    const after = JSON.stringify({ ...before, ...Object.fromEntries(sums) });
+    await manager.query(ADVANCE, [id, enqueued.length, after, last?.createdAt ?? null, last?.invocationId ?? null, allEnqueued]);
+  }
+
+  /** Others go first: one that cannot be advanced must not stop them. */
+  async postpone(id: string): Promise<void> {
+    await this.database.query('UPDATE replays SET advanced_at = clock_timestamp() WHERE id = $1', [id]);
+  }
+
+  /** Brings the figures of one replay up to date that was not counted for a while, and ends it when nothing of it is open. */
+  async settle(manager: EntityManager, everyMs: number): Promise<Replay | null> {
+    const [replay]: Replay[] = await manager.query(
+      `SELECT ${replayColumns} FROM replays WHERE completed_at IS NULL
+         AND (counted_at IS NULL OR counted_at <= now() - make_interval(secs => $1::float8 / 1000))
+       ORDER BY counted_at NULLS FIRST LIMIT 1 FOR UPDATE SKIP LOCKED`,
+      [everyMs],
+    );
+    if (replay === undefined) return null;
+    const [count]: { succeeded: number; failed: number; cancelled: number; open: number }[] = await manager.query(COUNT, [replay.id]);
+    const { succeeded = 0, failed = 0, cancelled = 0, open = 0 } = count ?? {};
+    const done = open === 0 && (replay.allEnqueued || replay.status === 'cancelled');
+    await manager.query(
+      `UPDATE replays SET succeeded = $2, failed = $3, cancelled = $4, counted_at = clock_timestamp(), completed_at = $5,
+              status = CASE WHEN $5::timestamptz IS NOT NULL AND status <> 'cancelled' THEN 'completed' ELSE status END
+       WHERE id = $1`,
+      [replay.id, succeeded, failed, cancelled, done ? new Date() : null],
+    );
+    if (done) await manager.query('DELETE FROM replay_items WHERE replay_id = $1', [replay.id]);
+    return replay;
+  }
+
+  /** What a cancelled replay left in the due table, a bounded part of it at a time. What a person asked for meanwhile is not of it. */
+  waitingOf(manager: EntityManager, replayId: string, limit: number): Promise<{ invocationId: string; seq: number }[]> {
+    return manager.query(
+      `SELECT due.invocation_id AS "invocationId", due.seq FROM replay_items JOIN due USING (invocation_id) JOIN executions USING (invocation_id)
+       WHERE replay_items.replay_id = $1 AND executions.bulk AND (due.leased_until IS NULL OR due.leased_until <= now()) LIMIT $2`,
+      [replayId, limit],
+    );
+  }
+}

@@ -1,0 +1,34 @@
+import { sameId, uuid } from '@cf/contract';
+import { z } from 'zod';
+import { executionFilters } from '../query/execution-filters.js';
+
+/** Ids in one request, which is what fits a body; a filter has no such bound. */
+const INVOCATION_IDS_MAX = 100_000;
+
+const scalar = z.union([z.string(), z.number(), z.boolean()]);
+
+/** The filters of the list as JSON: values are what the query would say, several of them an array. */
+const replayFilter = z
+  .record(z.string(), z.union([scalar, z.array(scalar)]))
+  .transform((given) =>
+    Object.fromEntries(Object.entries(given).map(([name, value]) => [name, Array.isArray(value) ? value.map(String) : String(value)])),
+  )
+  .superRefine((given, context) => {
+    const read = executionFilters.strict().safeParse(given);
+    for (const issue of read.error?.issues ?? []) context.addIssue({ ...issue } as Parameters<typeof context.addIssue>[0]);
+    if (read.data?.kind !== undefined && !read.data.kind.includes('trigger'))
+      context.addIssue({ code: 'custom', path: ['kind'], message: 'only triggers can be replayed' });
+  });
+
+export const replayRequest = z
+  .strictObject({
+    name: z.string().trim().min(1).max(200),
+    filter: replayFilter.optional(),
+    invocationIds: z.array(uuid.transform(sameId)).min(1).max(INVOCATION_IDS_MAX).optional(),
+    onlyIfNotSucceeded: z.boolean().default(true),
+    dryRun: z.boolean().default(false),
+  })
+  .refine(({ filter, invocationIds }) => (filter === undefined) !== (invocationIds === undefined), {
+    message: 'give either a filter or invocationIds',
+  });
+export type ReplayRequest = z.infer<typeof replayRequest>;

@@ -1,0 +1,128 @@
+import { Body, Controller, Get, HttpCode, Param, Post, Query, Res, UseGuards } from '@nestjs/common';
+import { sameId, uuid } from '@cf/contract';
+import { actorOf, CurrentPrincipal, type Principal, RequireScope, TenantGuard } from '@cf/registry-cache';
+import { AuditTrail, listCursor, notFound, pageQuery, parseQuery, Problem, queryTime, TakesQuery, ZodPipe } from '@cf/service-kit';
+import type { FastifyReply } from 'fastify';
+import { z } from 'zod';
+import { type Replay, type ReplayStatus, replayView } from './replay.js';
+import { type ReplayRequest, replayRequest } from './replay-request.js';
+import { ReplaysRepository } from './replays.repository.js';
+
+const replaysQuery = z.object(pageQuery);
+const replayCursor = z.object({ createdAt: queryTime, id: uuid });
+
+/** What is done to a replay has nothing to say beyond its path. */
+const nothing = z.strictObject({}).optional();
+
+const refuseEnded = ({ status }: Replay): void => {
+  if (status === 'completed' || status === 'cancelled') throw new Problem(409, 'replay_ended', 'The replay has ended.');
+};
+
+@Controller('v1/orgs/:orgId/replays')
+@UseGuards(TenantGuard)
+export class ReplaysController {
+  constructor(
+    private readonly replays: ReplaysRepository,
+    private readonly trail: AuditTrail,
+  ) {}
+
+  @Post()
+  @RequireScope('replays:write')
+  async create(
+    @Param('orgId') orgId: string,
+    @Body(new ZodPipe(replayRequest)) request: ReplayRequest,
+    @CurrentPrincipal() principal: Principal,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    if (request.dryRun) {
+      reply.status(200);
+      return { dryRun: true, count: await this.replays.count(sameId(orgId), request) };
+    }
+    const replay = await this.replays.create(sameId(orgId), request, actorOf(principal), (created) =>
+      this.tell('replay.created', created, principal),
+    );
+    return replayView(replay);
+  }
+
+  @Get()
+  @TakesQuery()
+  @RequireScope('replays:read')
+  async list(@Param('orgId') orgId: string, @Query() query: unknown) {
+    const { limit, cursor } = parseQuery(replaysQuery, query);
+    const cursors = listCursor('replays', { orgId: sameId(orgId) }, replayCursor);
+    const found = await this.replays.list(sameId(orgId), cursors.decode(cursor), limit + 1);
+    const page = found.slice(0, limit);
+    const last = page.at(-1);
+    const goesOn = found.length > limit && last !== undefined;
+    return {
+      data: page.map(replayView),
+      nextCursor: goesOn ? cursors.encode({ createdAt: last.createdAt.toISOString(), id: last.id }) : null,
+    };
+  }
+
+  @Get(':id')
+  @RequireScope('replays:read')
+  async find(@Param('orgId') orgId: string, @Param('id') id: string) {
+    return replayView(found(await this.replays.find(sameId(orgId), idOf(id))));
+  }
+
+  @Post(':id/pause')
+  @HttpCode(200)
+  @RequireScope('replays:write')
+  pause(
+    @Param('orgId') orgId: string,
+    @Param('id') id: string,
+    @Body(new ZodPipe(nothing)) _body: unknown,
+    @CurrentPrincipal() principal: Principal,
+  ) {
+    return this.set(orgId, id, 'paused', 'replay.paused', principal);
+  }
+
+  @Post(':id/resume')
+  @HttpCode(200)
+  @RequireScope('replays:write')
+  resume(
+    @Param('orgId') orgId: string,
+    @Param('id') id: string,
+    @Body(new ZodPipe(nothing)) _body: unknown,
+    @CurrentPrincipal() principal: Principal,
+  ) {
+    return this.set(orgId, id, 'running', 'replay.resumed', principal);
+  }
+
+  @Post(':id/cancellation')
+  @HttpCode(200)
+  @RequireScope('replays:write')
+  cancel(
+    @Param('orgId') orgId: string,
+    @Param('id') id: string,
+    @Body(new ZodPipe(nothing)) _body: unknown,
+    @CurrentPrincipal() principal: Principal,
+  ) {
+    return this.set(orgId, id, 'cancelled', 'replay.cancelled', principal);
+  }
+
+  private async set(orgId: string, id: string, status: ReplayStatus, action: string, principal: Principal) {
+    const replay = await this.replays.setStatus(sameId(orgId), idOf(id), status, async (known) => {
+      refuseEnded(known);
+      await this.tell(action, known, principal);
+    });
+    return replayView(found(replay));
+  }
+
+  private tell(action: string, { id, orgId, name, total, onlyIfNotSucceeded }: Replay, principal: Principal): Promise<void> {
+    const subject = { type: 'replay', id };
+    const details = { name, total, onlyIfNotSucceeded };
+    return this.trail.record({ orgId, actor: actorOf(principal), action, outcome: 'done', subject, details });
+  }
+}
+
+const idOf = (text: string): string => {
+  if (!uuid.safeParse(text).success) throw notFound('There is no such replay.');
+  return sameId(text);
+};
+
+const found = (replay: Replay | null): Replay => {
+  if (replay === null) throw notFound('There is no such replay.');
+  return replay;
+};

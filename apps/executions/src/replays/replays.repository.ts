@@ -1,0 +1,108 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { ExecutionsDatabase } from '../database/executions-database.js';
+import { type Replay, replayColumns, type ReplayStatus } from './replay.js';
+import type { ReplayRequest } from './replay-request.js';
+import { namedOf, selectionOf } from './replay-selection.js';
+
+export interface ReplayCursor {
+  readonly createdAt: string;
+  readonly id: string;
+}
+
+const INSERT = `
+  INSERT INTO replays (id, org_id, name, status, filter, only_if_not_succeeded, total, created_by, created_at)
+  VALUES ($1, $2, $3, 'running', $4, $5, $6, $7, $8) RETURNING ${replayColumns}`;
+
+const countOf = async (manager: EntityManager, { sql, params }: { sql: string; params: unknown[] }): Promise<number> => {
+  const [row]: { count: string }[] = await manager.query(`SELECT count(*) FROM executions WHERE ${sql}`, params);
+  return Number(row?.count ?? 0);
+};
+
+/** What people ask of replays, as the tenant's role. */
+@Injectable()
+export class ReplaysRepository {
+  constructor(private readonly database: ExecutionsDatabase) {}
+
+  /** How many executions a replay would be for. */
+  count(orgId: string, request: ReplayRequest): Promise<number> {
+    return this.database.tenant(orgId, (manager) => this.countMatching(manager, orgId, request, new Date()));
+  }
+
+  /** `approve` is called with the replay before it takes effect, and may refuse by throwing. */
+  create(
+    orgId: string,
+    request: ReplayRequest,
+    createdBy: Replay['createdBy'],
+    approve: (replay: Replay) => Promise<void>,
+  ): Promise<Replay> {
+    const { name, filter, invocationIds, onlyIfNotSucceeded } = request;
+    const createdAt = new Date();
+    return this.database.tenant(orgId, async (manager) => {
+      const named = invocationIds === undefined ? null : [...new Set(invocationIds)];
+      const total = named?.length ?? (await this.countMatching(manager, orgId, request, createdAt));
+      const id = randomUUID();
+      const [replay]: Replay[] = await manager.query(INSERT, [
+        id,
+        orgId,
+        name,
+        filter === undefined ? null : JSON.stringify(filter),
+        onlyIfNotSucceeded,
+        total,
+        JSON.stringify(createdBy),
+        createdAt,
+      ]);
+      if (named !== null)
+        await manager.query('INSERT INTO replay_items (replay_id, invocation_id, org_id) SELECT $1, unnest($2::uuid[]), $3', [
+          id,
+          named,
+          orgId,
+        ]);
+      await approve(replay!);
+      return replay!;
+    });
+  }
+
+  list(orgId: string, after: ReplayCursor | null, limit: number): Promise<Replay[]> {
+    return this.database.tenant(orgId, (manager) =>
+      manager.query(
+        `SELECT ${replayColumns} FROM replays WHERE org_id = $1 AND ($2::timestamptz IS NULL OR (created_at, id) < ($2, $3::uuid))
+         ORDER BY created_at DESC, id DESC LIMIT ${limit}`,
+        [orgId, after?.createdAt ?? null, after?.id ?? null],
+      ),
+    );
+  }
+
+  async find(orgId: string, id: string): Promise<Replay | null> {
+    return this.database.tenant(orgId, async (manager) => {
+      const [replay]: Replay[] = await manager.query(`SELECT ${replayColumns} FROM replays WHERE id = $1`, [id]);
+      return replay ?? null;
+    });
+  }
+
+  /** Locks the replay, lets `approve` refuse by throwing, and gives it the status. Null when there is none. */
+  setStatus(orgId: string, id: string, status: ReplayStatus, approve: (replay: Replay) => Promise<void>): Promise<Replay | null> {
+    return this.database.tenant(orgId, async (manager) => {
+      const [replay]: Replay[] = await manager.query(`SELECT ${replayColumns} FROM replays WHERE id = $1 FOR UPDATE`, [id]);
+      if (replay === undefined || replay.status === status) return replay ?? null;
+      await approve(replay);
+      await manager.query('UPDATE replays SET status = $2, counted_at = NULL WHERE id = $1', [id, status]);
+      return { ...replay, status };
+    });
+  }
+
+  private countMatching(
+    manager: EntityManager,
+    orgId: string,
+    { filter, invocationIds, onlyIfNotSucceeded }: ReplayRequest,
+    createdAt: Date,
+  ): Promise<number> {
+    return countOf(
+      manager,
+      invocationIds === undefined
+        ? selectionOf({ orgId, filter: filter ?? null, onlyIfNotSucceeded, createdAt })
+        : namedOf(orgId, invocationIds, onlyIfNotSucceeded),
+    );
+  }
+}

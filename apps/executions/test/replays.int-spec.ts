@@ -1,0 +1,225 @@
+/** Real: Postgres, HTTP, the consumers, the claimer, the replayer. In memory: the log. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type AuditEvent, auditEvents, type InvocationRequest, stepResults, triggerInvocationResults } from '@cf/contract';
+import { eventually } from '@cf/testing';
+import { failed, inMs, retrying, stepRequest, stepResultOf, succeeded, triggerRequest } from './messages.js';
+import { RunningExecutions } from './running-executions.js';
+
+const HOUR_MS = 3_600_000;
+
+/** An organization with one trigger and function, and this many dead-lettered executions of theirs, the oldest first. */
+const deadLettered = async (executions: RunningExecutions, count: number) => {
+  const orgId = await executions.addOrganization();
+  const [triggerId, cloudFunctionId] = [randomUUID(), randomUUID()];
+  await executions.setTrigger(orgId, triggerId);
+  await executions.setFunction(orgId, cloudFunctionId);
+  const requests = Array.from({ length: count }, (_, age) =>
+    triggerRequest({ orgId, triggerId, cloudFunctionId, acceptedAt: inMs(age - 48 * HOUR_MS).toISOString() }),
+  );
+  await executions.publish(triggerInvocationResults, ...requests.map((request) => failed(request)));
+  await eventually(async () => expect(await executions.recorded()).toBe(true));
+  const path = `/v1/orgs/${orgId}/replays`;
+  const replay = (body: object) => executions.request('POST', path, { body: { name: 'after the outage', ...body } });
+  const progress = (id: string, expected: object) =>
+    eventually(async () => {
+      const { body } = await executions.get(`${path}/${id}`);
+      expect(body).toMatchObject(expected);
+      return body;
+    });
+  const sent = () => executions.sent.filter((request) => request.orgId === orgId);
+  return { orgId, triggerId, cloudFunctionId, requests, path, replay, progress, sent };
+};
+
+describe('replays', () => {
+  let executions: RunningExecutions;
+
+  beforeAll(async () => {
+    executions = await RunningExecutions.start({ EXECUTIONS_REPLAY_RATE: '2000' });
+  });
+  afterAll(() => executions.stop());
+
+  it('by filter: counted first, then everything that did not succeed is sent once, the oldest first', async () => {
+    const { orgId, requests, replay, progress, sent, path } = await deadLettered(executions, 40);
+    const others = await deadLettered(executions, 3);
+    const late = triggerRequest({ orgId, acceptedAt: inMs(HOUR_MS).toISOString() });
+    await executions.publish(triggerInvocationResults, failed(late), succeeded(requests[7]!, { attempts: [] }));
+    await eventually(async () => {
+      const { body } = await executions.get(`/v1/orgs/${orgId}/executions?status=succeeded`);
+      expect(body.data).toHaveLength(1);
+    });
+    const filter = { status: ['dead_lettered', 'succeeded'], 'createdAt[lt]': inMs(-HOUR_MS).toISOString() };
+    expect(await replay({ filter, dryRun: true })).toMatchObject({ status: 200, body: { dryRun: true, count: 39 } });
+    expect(sent()).toEqual([]);
+
+    const { status, body } = await replay({ filter });
+    expect(status).toBe(201);
+    expect(body).toMatchObject({ name: 'after the outage', status: 'running', total: 39, createdBy: { type: 'operator' }, filter });
+    await progress(body.id, { enqueued: 39, pending: 39, status: 'running' });
+    await eventually(() => expect(sent()).toHaveLength(39));
+    const expected = requests.filter((_, age) => age !== 7);
+    // One chat, so one partition: its order is that of the sending.
+    expect(sent().map(({ invocationId }) => invocationId)).toEqual(expected.map(({ invocationId }) => invocationId));
+    for (const request of sent()) {
+      expect(request).toMatchObject({ seq: 1, attempt: 2, origin: 'bulk_replay' });
+      expect(Date.parse(request.retryUntil ?? '')).toBeGreaterThan(Date.now() + 23 * HOUR_MS);
+    }
+    const [again, ...rest] = sent();
+    await executions.publish(triggerInvocationResults, failed(again!), ...rest.map((request) => succeeded(request)));
+    await progress(body.id, { status: 'completed', succeeded: 38, failed: 1, pending: 0, skipped: {}, completedAt: expect.any(String) });
+    expect(others.sent()).toEqual([]);
+    expect((await executions.get(path)).body).toMatchObject({ data: [{ id: body.id, status: 'completed' }], nextCursor: null });
+  });
+
+  it('by ids: what may not be sent is counted with its reason', async () => {
+    const { orgId, triggerId, cloudFunctionId, requests, replay, progress, sent } = await deadLettered(executions, 2);
+    const foreign = await deadLettered(executions, 1);
+    const of = (over: Partial<InvocationRequest> = {}) => triggerRequest({ orgId, triggerId, cloudFunctionId, ...over });
+    const [won, waiting, withoutTrigger, withoutFunction] = [
+      of(),
+      of(),
+      of({ triggerId: randomUUID() }),
+      of({ cloudFunctionId: randomUUID() }),
+    ];
+    const step = stepRequest({ orgId });
+    await executions.publish(triggerInvocationResults, succeeded(won), retrying(waiting, inMs(HOUR_MS)));
+    await executions.publish(triggerInvocationResults, failed(withoutTrigger), failed(withoutFunction));
+    await executions.publish(stepResults, stepResultOf(step));
+    await eventually(async () => expect(await executions.recorded([triggerInvocationResults, stepResults])).toBe(true));
+    const named = [...requests, won, waiting, withoutTrigger, withoutFunction, step, ...foreign.requests];
+    const invocationIds = [...named.map(({ invocationId }) => invocationId.toUpperCase()), randomUUID(), requests[0]!.invocationId];
+    const { body } = await replay({ invocationIds });
+    expect(body.total).toBe(named.length + 1);
+    await progress(body.id, {
+      enqueued: 2,
+      skipped: { succeeded: 1, waiting: 1, trigger_inactive: 1, function_inactive: 1, step: 1, not_found: 2 },
+    });
+    await eventually(() => expect(sent()).toHaveLength(2));
+    expect(foreign.sent()).toEqual([]);
+    const twice = await replay({ invocationIds: requests.map(({ invocationId }) => invocationId) });
+    await progress(twice.body.id, { status: 'completed', enqueued: 0, skipped: { in_progress: 2 }, pending: 0 });
+    const also = await replay({ invocationIds: [won.invocationId], onlyIfNotSucceeded: false });
+    await progress(also.body.id, { enqueued: 1 });
+    await eventually(() => expect(executions.sentOf(won.invocationId)).toHaveLength(1));
+  });
+
+  it('is refused when it does not say what to send', async () => {
+    const { replay, sent, path } = await deadLettered(executions, 1);
+    const bad = (code: string, pointer: string) => ({ status: 400, body: { code: 'invalid_request', errors: [{ code, pointer }] } });
+    expect(await replay({})).toMatchObject(bad('custom', ''));
+    expect(await replay({ filter: {}, invocationIds: [randomUUID()] })).toMatchObject(bad('custom', ''));
+    expect(await replay({ filter: { colour: 'red' } })).toMatchObject(bad('unknown_key', '/filter/colour'));
+    expect(await replay({ filter: { status: 'late' } })).toMatchObject({
+      status: 400,
+      body: { errors: [{ pointer: '/filter/status/0' }] },
+    });
+    expect(await replay({ filter: { kind: 'step' } })).toMatchObject(bad('custom', '/filter/kind'));
+    expect((await executions.get(path)).body.data).toEqual([]);
+    expect(sent()).toEqual([]);
+  });
+
+  it('belongs to its organization and needs its scopes', async () => {
+    const { orgId, replay, path } = await deadLettered(executions, 1);
+    const { body } = await replay({ filter: { status: 'cancelled' } });
+    const other = await executions.addOrganization();
+    await eventually(async () => expect((await executions.get(`/v1/orgs/${other}/replays`)).status).toBe(200));
+    expect((await executions.get(`/v1/orgs/${other}/replays/${body.id}`)).status).toBe(404);
+    expect((await executions.get(`/v1/orgs/${other}/replays`)).body.data).toEqual([]);
+    expect((await executions.request('POST', `/v1/orgs/${other}/replays/${body.id}/cancellation`)).status).toBe(404);
+    const reader = await executions.addToken(orgId, ['replays:read']);
+    await eventually(async () => expect((await executions.get(`${path}/${body.id}`, reader)).status).toBe(200));
+    const refused = { status: 403, body: { code: 'missing_scope' } };
+    expect(await executions.request('POST', path, { token: reader, body: { name: 'no', filter: {} } })).toMatchObject(refused);
+    expect(await executions.request('POST', `${path}/${body.id}/pause`, { token: reader })).toMatchObject(refused);
+  });
+
+  it('is paused, resumed, cancelled and audited; what waits of a cancelled one is cancelled too', async () => {
+    const executions = await RunningExecutions.start({ EXECUTIONS_REPLAY_RATE: '20' });
+    const audited: AuditEvent[] = [];
+    executions.log.read({
+      topic: auditEvents.name,
+      from: 'beginning',
+      onRecords: (_partition, records) => audited.push(...records.map(({ value }) => auditEvents.schema.parse(JSON.parse(String(value))))),
+    });
+    try {
+      const { orgId, cloudFunctionId, requests, replay, progress, sent, path } = await deadLettered(executions, 60);
+      await executions.setFunction(orgId, cloudFunctionId, { triggersPaused: true });
+      const { body } = await replay({ filter: { cloudFunctionId } });
+      const set = (what: string) => executions.request('POST', `${path}/${body.id}/${what}`);
+      const { enqueued } = await eventually(async () => {
+        const shown = (await executions.get(`${path}/${body.id}`)).body;
+        expect(shown.enqueued).toBeGreaterThan(0);
+        return shown;
+      });
+      expect(enqueued).toBeLessThan(60);
+      expect(await set('pause')).toMatchObject({ status: 200, body: { status: 'paused' } });
+      const paused = (await executions.get(`${path}/${body.id}`)).body.enqueued;
+      const second = await replay({ invocationIds: [requests[59]!.invocationId] });
+      await progress(second.body.id, { enqueued: 1 });
+      expect((await executions.get(`${path}/${body.id}`)).body.enqueued).toBe(paused);
+      expect(await set('resume')).toMatchObject({ status: 200, body: { status: 'running' } });
+      await eventually(async () => expect((await executions.get(`${path}/${body.id}`)).body.enqueued).toBeGreaterThan(paused));
+      expect(await set('cancellation')).toMatchObject({ status: 200, body: { status: 'cancelled' } });
+      const ended = await progress(body.id, { status: 'cancelled', pending: 0, completedAt: expect.any(String) });
+      expect(ended.cancelled).toBe(ended.enqueued);
+      expect(ended.enqueued).toBeLessThan(60);
+      expect(await set('cancellation')).toMatchObject({ status: 200, body: { status: 'cancelled' } });
+      expect(await set('resume')).toMatchObject({ status: 409, body: { code: 'replay_ended' } });
+      const { rows } = await executions.sql.query('SELECT invocation_id FROM executions.due');
+      expect(rows).toEqual([{ invocation_id: requests[59]!.invocationId }]);
+      expect(sent()).toEqual([]);
+      expect(audited.map(({ action, subject }) => [action, subject.id])).toEqual([
+        ['replay.created', body.id],
+        ['replay.paused', body.id],
+        ['replay.created', second.body.id],
+        ['replay.resumed', body.id],
+        ['replay.cancelled', body.id],
+      ]);
+    } finally {
+      await executions.stop();
+    }
+  });
+
+  it('goes on after a crash and with several processes, and sends each once', async () => {
+    await executions.startService();
+    const { requests, replay, progress, sent } = await deadLettered(executions, 300);
+    const { body } = await replay({ filter: {} });
+    for (let cut = 0; cut < 8; cut++) {
+      await executions.sql.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'executions'`);
+      await executions.sql.query('SELECT pg_sleep(0.05)');
+    }
+    await eventually(() => expect(new Set(sent().map(({ invocationId }) => invocationId)).size).toBe(requests.length), 30_000);
+    await progress(body.id, { enqueued: requests.length, pending: requests.length });
+    expect(new Set(sent().map(({ invocationId, seq }) => `${invocationId} ${seq}`)).size).toBe(requests.length);
+    expect(sent().every(({ seq }) => seq === 1)).toBe(true);
+  });
+
+  it('does not delay a fresh retry, and neither do its own retries', async () => {
+    const executions = await RunningExecutions.start({ EXECUTIONS_REPLAY_RATE: '2000', EXECUTIONS_CLAIM_MAX: '5' });
+    try {
+      const { orgId, triggerId, cloudFunctionId, requests, replay, progress, sent } = await deadLettered(executions, 50);
+      await executions.setFunction(orgId, cloudFunctionId, { triggersPaused: true });
+      const { body } = await replay({ filter: {} });
+      await progress(body.id, { enqueued: 50 });
+      const waiting = async () => (await executions.sql.query('SELECT priority FROM executions.due WHERE held')).rows;
+      await eventually(async () => expect(await waiting()).toHaveLength(50));
+      await executions.stopServices();
+
+      const fresh = triggerRequest({ orgId, triggerId, cloudFunctionId, chatId: requests[0]!.chatId });
+      await executions.publish(triggerInvocationResults, retrying(fresh, inMs(0)));
+      await executions.setFunction(orgId, cloudFunctionId);
+      await executions.sql.query('UPDATE executions.due SET held = false');
+      await executions.startService();
+      await eventually(() => expect(sent()).toHaveLength(51));
+      expect(sent()[0]!.invocationId).toBe(fresh.invocationId);
+
+      await executions.publish(triggerInvocationResults, retrying(sent()[1]!, inMs(HOUR_MS)));
+      await eventually(async () => {
+        const { rows } = await executions.sql.query('SELECT priority FROM executions.due');
+        expect(rows).toEqual([{ priority: 2 }]);
+      });
+    } finally {
+      await executions.stop();
+    }
+  });
+});
