@@ -8,7 +8,7 @@ import { GatewayModule } from '@cf/gateway';
 import { InvokerModule } from '@cf/invoker';
 import type { MessageLog } from '@cf/messaging';
 import { RegistryModule } from '@cf/registry';
-import { createLogger, openLog, readPlatform, runApplication } from '@cf/service-kit';
+import { createLogger, type MountedRoute, openLog, readPlatform, runApplication } from '@cf/service-kit';
 import { StepExecutorModule } from '@cf/step-executor';
 import { createTestDatabase, testKafka } from '@cf/testing';
 import { TriggerMatcherModule } from '@cf/trigger-matcher';
@@ -28,8 +28,10 @@ export const allServices: readonly Type[] = [
 /** The product in this process on one real log and a real database, its topics at hand. */
 export interface Installation {
   readonly operator: Api;
+  readonly operatorToken: string;
   readonly log: MessageLog;
   readonly address: string;
+  readonly routes: readonly MountedRoute[];
   /** More services on the same log and database, as an application of their own with its own cache. Answers its address. */
   beside(services: readonly Type[]): Promise<string>;
   stop(): Promise<void>;
@@ -61,7 +63,7 @@ export const startInstallation = async (engine: Engine, services: readonly Type[
   );
   const logger = createLogger('e2e', platform.logLevel);
   const log = await openLog(platform, logger, 'e2e');
-  const { address, stop } = await runApplication(services, platform, log, logger).catch(async (error: unknown) => {
+  const { address, routes, stop } = await runApplication(services, platform, log, logger).catch(async (error: unknown) => {
     await log.close();
     throw error;
   });
@@ -73,8 +75,10 @@ export const startInstallation = async (engine: Engine, services: readonly Type[
       return other.address;
     },
     operator: new Api(() => address, platform.operatorToken),
+    operatorToken: platform.operatorToken,
     log,
     address,
+    routes,
     stop: async () => {
       for (const next of running) await next();
       await log.close();
