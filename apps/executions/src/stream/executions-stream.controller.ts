@@ -1,7 +1,7 @@
 import { Controller, Get, Headers, Inject, Param, Query, Res, UseGuards } from '@nestjs/common';
 import { sameId } from '@cf/contract';
 import { CurrentPrincipal, type Principal, RequireScope, TenantGuard } from '@cf/registry-cache';
-import { parseQuery, TakesQuery } from '@cf/service-kit';
+import { Operation, parseQuery, TakesQuery } from '@cf/service-kit';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.js';
@@ -27,7 +27,15 @@ export class ExecutionsStreamController {
   ) {}
 
   @Get('stream')
-  @TakesQuery()
+  @TakesQuery(streamQuery)
+  @Operation({
+    summary: 'Follow executions as they change',
+    description:
+      'Server-sent events: `execution` with what a list shows of it, `gap` when what came after the last event id is not kept. Comments keep it open.',
+    answer: 'text/event-stream',
+    headers: { 'last-event-id': 'Where a stream that broke off is taken up again.' },
+    problems: ['invalid_position', 'too_many_streams'],
+  })
   async stream(
     @Param('orgId') orgId: string,
     @Query() query: unknown,
