@@ -1,8 +1,7 @@
-import { LOGGER, Metrics, PLATFORM, type PlatformConfig } from '@cf/service-kit';
+import { AddressGuard, LOGGER, Metrics, PLATFORM, type PlatformConfig } from '@cf/service-kit';
 import type { Provider } from '@nestjs/common';
 import type { Logger } from 'pino';
 import { AddressRefusals } from './address-refusals.js';
-import { AddressGuard } from './http/address-guard.js';
 import { hostResolver } from './http/resolve-host.js';
 import type { VettingOptions } from './http/vetted-lookup.js';
 import { INVOKER_CONFIG, type InvokerConfig } from './invoker.config.js';

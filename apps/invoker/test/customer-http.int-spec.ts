@@ -3,7 +3,7 @@ import { setDefaultCACertificates, getCACertificates } from 'node:tls';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { CustomerEndpoint, type CustomerAnswer, eventually, testCertificate } from '@cf/testing';
-import { AddressGuard } from '../src/http/address-guard.js';
+import { AddressGuard } from '@cf/service-kit';
 import { CustomerHttp, type CustomerCall } from '../src/http/customer-http.js';
 import { hostResolver, type ResolveHost } from '../src/http/resolve-host.js';
 

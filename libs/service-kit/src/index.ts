@@ -1,3 +1,5 @@
+export { AddressGuard } from './addresses/address-guard.js';
+export type { AddressRule } from './addresses/special-addresses.js';
 export * from './audit-trail.js';
 export * from './export-traces.js';
 export * from './health.js';

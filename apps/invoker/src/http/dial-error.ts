@@ -1,4 +1,4 @@
-import type { AddressRule } from './special-addresses.js';
+import type { AddressRule } from '@cf/service-kit';
 
 export type DialFailure = 'dns' | 'tls' | 'connection' | 'blocked_address';
 

@@ -1,6 +1,6 @@
 import type { LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
-import type { AddressGuard } from './address-guard.js';
+import type { AddressGuard } from '@cf/service-kit';
 import { type AddressRefusal, codeOf, DialError } from './dial-error.js';
 import { dialled, type ResolveHost } from './resolve-host.js';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { refuseBaseUrl, refuseTokenUrl, sameOrigin } from './url-rules.js';
 
-const production = { allowHttp: false, allowedAddresses: [] };
-const development = { allowHttp: true, allowedAddresses: ['127.0.0.0/8', '::1/128'] };
+const production = { allowHttp: false, allowedAddresses: [], deniedAddresses: [] };
+const development = { allowHttp: true, allowedAddresses: ['127.0.0.0/8', '::1/128'], deniedAddresses: [] };
 
 describe('refuseBaseUrl', () => {
   it.each([
@@ -82,11 +82,17 @@ describe('refuseBaseUrl', () => {
     '[2002:7f00:1::]',
     '[2001:db8::1]',
     '[4000::1]',
+    '192.31.196.1',
+    '[2620:4f:8000::1]',
+    '[3fff::1]',
+    '[::ffff:8.8.8.8]',
+    '[2606:4700::5efe:10.0.0.1]',
   ])('refuses the address %s and says no more than that', (host) => {
     expect(refuseBaseUrl(`https://${host}/x`, production)).toEqual({ code: 'blocked_address', detail: 'address not allowed' });
   });
 
-  it('follows the operator’s allow-list and the switch for plain http', () => {
+  it('follows the operator’s allow-list, the deny-list above it and the switch for plain http', () => {
+    expect(refuseBaseUrl('https://9.9.9.9', { ...production, deniedAddresses: ['9.9.9.0/24'] })?.code).toBe('blocked_address');
     expect(refuseBaseUrl('http://127.0.0.1:3000', development)).toBeNull();
     expect(refuseBaseUrl('http://[::1]:3000', development)).toBeNull();
     expect(refuseBaseUrl('http://[::ffff:127.0.0.1]:3000', development)).toBeNull();

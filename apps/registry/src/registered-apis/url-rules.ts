@@ -1,10 +1,13 @@
-import ipaddr from 'ipaddr.js';
+import { isIP } from 'node:net';
+import { AddressGuard } from '@cf/service-kit';
 import type { Refusal } from './header-rules.js';
 
 export interface OutboundPolicy {
   readonly allowHttp: boolean;
   /** CIDRs that are allowed besides public addresses. */
   readonly allowedAddresses: readonly string[];
+  /** CIDRs that are refused although they are public or allowed. */
+  readonly deniedAddresses: readonly string[];
 }
 
 const refusal = (code: string, detail: string): Refusal => ({ code, detail });
@@ -43,30 +46,14 @@ const refuseForm = (text: string, code: string): Refusal | null => {
   return url.port === '0' ? refusal(code, 'names a port that nothing listens on') : null;
 };
 
-/** Azure's metadata and DNS address is public by number only (product.md §9). */
-const AZURE_PLATFORM = '168.63.129.16';
-
-const isPublic = (address: ipaddr.IPv4 | ipaddr.IPv6): boolean => {
-  if (address.range() !== 'unicast') return false;
-  return address.kind() === 'ipv4' ? address.toString() !== AZURE_PLATFORM : address.match(ipaddr.parseCIDR('2000::/3'));
-};
-
-const isAllowed = (address: ipaddr.IPv4 | ipaddr.IPv6, allowed: readonly string[]): boolean =>
-  allowed.map((cidr) => ipaddr.parseCIDR(cidr)).some((range) => range[0].kind() === address.kind() && address.match(range));
-
-/** The literal address of a host, null for a name. The parser has already read hex, octal and short forms. */
-const literalAddress = (hostname: string): ipaddr.IPv4 | ipaddr.IPv6 | null => {
-  const text = hostname.replace(/^\[(.*)\]$/, '$1');
-  return ipaddr.isValid(text) ? ipaddr.process(text) : null;
-};
-
-const refuseTarget = (text: string, { allowHttp, allowedAddresses }: OutboundPolicy): Refusal | null => {
+const refuseTarget = (text: string, { allowHttp, allowedAddresses, deniedAddresses }: OutboundPolicy): Refusal | null => {
   const url = new URL(text);
   if (url.protocol === 'http:' && !allowHttp) return refusal('https_required', 'must begin with https://');
-  const address = literalAddress(url.hostname);
-  if (address !== null && !isPublic(address) && !isAllowed(address, allowedAddresses))
-    return refusal('blocked_address', 'address not allowed');
-  return null;
+  // The parser has already read hex, octal and short forms.
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  if (isIP(host) === 0) return null;
+  const guard = new AddressGuard({ allowed: allowedAddresses, denied: deniedAddresses });
+  return guard.ruleAgainst(host) === null ? null : refusal('blocked_address', 'address not allowed');
 };
 
 /** Says why a base URL is refused. Names are judged when they are dialled; a literal address is judged here already. */
