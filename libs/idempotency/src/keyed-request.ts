@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
 import { sameId, uuid } from '@cf/contract';
+import type { Principal } from '@cf/registry-cache';
 import { Problem } from '@cf/service-kit';
 import type { FastifyRequest } from 'fastify';
 
@@ -38,7 +39,8 @@ export class KeyedRequest {
   constructor(request: FastifyRequest, key: string | string[]) {
     if (typeof key !== 'string' || !KEY.test(key))
       throw new Problem(400, 'invalid_idempotency_key', 'The Idempotency-Key must be 1 to 255 visible ASCII characters.');
-    const { principal, headers, method, url } = request;
+    const { headers, method, url } = request;
+    const principal: Principal | undefined = request.principal;
     if (principal === undefined) throw new Error('a route takes idempotency keys but has no guard');
     const { orgId } = request.params as { orgId?: string };
     this.orgId = orgId !== undefined && uuid.safeParse(orgId).success ? sameId(orgId) : null;
