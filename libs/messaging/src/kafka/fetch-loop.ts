@@ -181,7 +181,7 @@ export class FetchLoop {
     });
     const broker = await this.connection.broker(leader);
     const limits = { maxWaitTime: WAIT_MS, minBytes: 1, maxBytes: REQUEST_BYTES, isolationLevel: READ_COMMITTED };
-    const fetched = await request(broker, 'Fetch', { ...limits, topics }, decodeFetchAnswer);
+    const fetched = await request(broker, 'Fetch', { ...limits, topics }, { decode: decodeFetchAnswer });
 
     for (const answer of fetched) {
       const question = asked.get(keyOf(answer.topic, answer.partition));

@@ -5,6 +5,7 @@ import { BackOff } from './waiting.js';
 import type { Connection } from './connection.js';
 import type { ProtocolError } from './kafkajs-internals.js';
 import { PartitionQueue, type PendingRecord } from './partition-queue.js';
+import { encodeHeaders } from './produce-request.js';
 import { produce, type PartitionBatch } from './produce.js';
 import { isUnknownTopic, readTopicFacts, type TopicFacts } from './topic-facts.js';
 
@@ -20,12 +21,6 @@ interface Topic {
 }
 
 type Unplaced = PendingRecord & { readonly partition: number | undefined };
-
-const sizeOf = (key: Buffer | null, value: Buffer | null, headers: Readonly<Record<string, string>>): number => {
-  let bytes = (key?.length ?? 0) + (value?.length ?? 0);
-  for (const name in headers) bytes += Buffer.byteLength(name) + Buffer.byteLength(headers[name]!);
-  return bytes;
-};
 
 /**
  * One send is under way and carries what came meanwhile: a request to each leader with a batch of each partition, with nothing
@@ -52,8 +47,8 @@ export class KafkaPublisher implements Publisher {
       const { settings } = this.connection;
       const key = outgoing.key === null ? null : Buffer.from(outgoing.key);
       const value = typeof outgoing.value === 'string' ? Buffer.from(outgoing.value) : outgoing.value;
-      const headers = outgoing.headers ?? {};
-      const bytes = sizeOf(key, value, headers);
+      const headers = encodeHeaders(outgoing.headers ?? {});
+      const bytes = (key?.length ?? 0) + (value?.length ?? 0) + headers.length;
       if (this.#bytes > 0 && this.#bytes + bytes > settings.publisherQueueBytesMax) {
         return reject(new PublishError('queue_full', `${this.#bytes} bytes wait in ${this.connection.name}`, true));
       }

@@ -163,18 +163,20 @@ export function openCluster(kafka: Kafka): Cluster {
   return cluster as unknown as Cluster;
 }
 
+/** How one request is written or its answer read where we know better than kafkajs. */
+export interface OwnCodec<T> {
+  readonly body?: Buffer;
+  readonly decode?: (raw: Buffer, apiVersion: number) => Promise<T>;
+}
+
 /** Sends a request and gives the answer of every partition, where kafkajs itself would throw the first error of any. */
-export async function request<T>(
-  broker: Broker,
-  api: Api,
-  options: object,
-  decode?: (raw: Buffer, apiVersion: number) => Promise<T>,
-): Promise<T> {
+export async function request<T>(broker: Broker, api: Api, options: object, { body, decode }: OwnCodec<T> = {}): Promise<T> {
   const { request: message, response, requestTimeout } = broker.lookupRequest(apiKeys[api], requests[api])(options);
   const read = decode === undefined ? response.decode : (raw: Buffer) => decode(raw, message.apiVersion);
   try {
     const answer = await broker.connectionPool.send({
-      request: message,
+      // What kafkajs takes for one of its encoders.
+      request: body === undefined ? message : { ...message, encode: async () => ({ buf: body, buffer: body }) },
       response: { decode: read, parse: async (decoded: T) => decoded },
       requestTimeout,
     });

@@ -4,7 +4,7 @@ import { PartitionQueue, type PendingRecord } from './partition-queue.js';
 const pending = (key: number, bytes = 100): PendingRecord => ({
   key: Buffer.from(String(key)),
   value: null,
-  headers: {},
+  headers: Buffer.alloc(0),
   bytes,
   giveUpAtMs: 0,
   settle: () => undefined,

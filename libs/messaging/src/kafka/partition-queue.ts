@@ -4,7 +4,8 @@ import type { PublishError } from '../errors.js';
 export interface PendingRecord {
   readonly key: Buffer | null;
   readonly value: Buffer | null;
-  readonly headers: Readonly<Record<string, string>>;
+  /** As on the wire. */
+  readonly headers: Buffer;
   /** Key, value and headers. */
   readonly bytes: number;
   readonly giveUpAtMs: number;
@@ -12,7 +13,7 @@ export interface PendingRecord {
   readonly settle: (error: PublishError | null) => void;
 }
 
-/** Framing of one record on the wire, headers aside. */
+/** Framing of one record on the wire. */
 const RECORD_FRAMING_BYTES = 32;
 
 /** What waits for one partition, in the order of the calls; a batch that was not appended goes back to its head. */

@@ -1,6 +1,7 @@
 import type { Connection } from './connection.js';
 import { createErrorFromCode, request } from './kafkajs-internals.js';
 import type { PartitionQueue, PendingRecord } from './partition-queue.js';
+import { encodeProduceBody } from './produce-request.js';
 
 export interface PartitionBatch {
   readonly queue: PartitionQueue;
@@ -26,11 +27,13 @@ async function produceTo(
 ): Promise<ReadonlyMap<PartitionQueue, Error | null>> {
   try {
     const broker = await connection.broker(leader);
-    const topicData = batches.map(({ queue, records }) => ({
+    const placed = batches.map(({ queue, records }) => ({
       topic: connection.physical(queue.topic),
-      partitions: [{ partition: queue.partition, messages: records.map(({ key, value, headers }) => ({ key, value, headers })) }],
+      partition: queue.partition,
+      records,
     }));
-    const answer = await request<ProduceAnswer>(broker, 'Produce', { acks: ACKS_ALL, timeout: REPLICATION_TIMEOUT_MS, topicData });
+    const body = encodeProduceBody(ACKS_ALL, REPLICATION_TIMEOUT_MS, placed, Date.now());
+    const answer = await request<ProduceAnswer>(broker, 'Produce', { acks: ACKS_ALL }, { body });
     const codes = new Map(
       answer.topics.flatMap(({ topicName, partitions }) =>
         partitions.map(({ partition, errorCode }) => [`${topicName}/${partition}`, errorCode] as const),

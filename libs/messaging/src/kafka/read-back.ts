@@ -36,7 +36,7 @@ async function fetchOne(connection: Connection, { topic, partition }: ReadBackOp
   if (leader === undefined) throw new Error(`${topic} has no partition ${partition}`);
   const topics = [{ topic: name, partitions: [{ partition, fetchOffset: String(offset), maxBytes: CHUNK_BYTES }] }];
   const options = { maxWaitTime: WAIT_MS, minBytes: 1, maxBytes: CHUNK_BYTES, isolationLevel: READ_COMMITTED, topics };
-  const [answer] = await request(await connection.broker(leader), 'Fetch', options, decodeFetchAnswer);
+  const [answer] = await request(await connection.broker(leader), 'Fetch', options, { decode: decodeFetchAnswer });
   if (answer === undefined) throw new Error(`the broker did not answer for ${topic}[${partition}]`);
   if (answer.error !== null) throw answer.error;
   if (answer.nextOffset === null) throw new Error(`nothing came of ${topic}[${partition}] at ${offset}`);
