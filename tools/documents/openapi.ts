@@ -3,6 +3,7 @@
  * (routes.ts), problem texts from docs/errors.md, the customer's side from the contract (webhooks.ts). What follows from a route's shape
  * – a guard, a body, `If-Match`, a list – brings its problems along, so that `@Operation` names only what is special.
  */
+import { STATUS_CODES } from 'node:http';
 import type { Answered, RequestHeader } from '@cf/service-kit';
 import { API } from './api.js';
 import { type JsonSchema, JsonSchemas } from './json-schemas.js';
@@ -158,7 +159,7 @@ class OpenApi {
     if (firstType === undefined) return {};
     const content = Object.entries(byType).map(([type, schema]) => [
       type,
-      { schema: this.schemas.of(schema, 'input'), ...(type === firstType ? { example: text?.example } : {}) },
+      { schema: this.schemas.of(schema, 'input'), ...(type === firstType && text?.example !== undefined ? { example: text.example } : {}) },
     ]);
     const isOptional = byType[firstType]?.safeParse(undefined).success === true;
     return { requestBody: { required: !isOptional, content: Object.fromEntries(content) } };
@@ -170,7 +171,7 @@ class OpenApi {
       all.map(([code, answer]) => [
         code,
         {
-          description: code === String(status) ? (text?.summary ?? '') : 'Not well.',
+          description: code === String(status) ? (text?.summary ?? '') : (STATUS_CODES[code] ?? ''),
           ...this.answerHeaders(code === String(status) && text?.versioned === true),
           ...this.content(answer),
         },
@@ -221,14 +222,15 @@ class OpenApi {
   }
 }
 
+const needsExample = ({ body, text }: Pick<Route, 'body' | 'text'>): boolean =>
+  text?.example === undefined && (text?.body !== undefined || body?.safeParse(undefined).success === false);
+
 /** What keeps routes out of the document, in words for whoever wrote them. */
 export const complaintsAbout = (routes: readonly Route[]): string[] =>
   routes.flatMap(({ name, text, query, body }) => [
     ...(text === undefined ? [`${name} has no @Operation`] : []),
     ...(query === true ? [`${name} says @TakesQuery() without its schema`] : []),
-    ...((body ?? text?.body) !== undefined && text?.example === undefined
-      ? [`${name} takes a body and its @Operation shows no example`]
-      : []),
+    ...(needsExample({ body, text }) ? [`${name} takes a body and its @Operation shows no example`] : []),
   ]);
 
 export interface OpenApiOptions {

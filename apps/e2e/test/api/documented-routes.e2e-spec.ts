@@ -20,8 +20,9 @@ beforeAll(async () => {
   stage = await setStage(product, endpoint);
 });
 afterAll(async () => {
-  await product.stop();
+  // First, since calls that hang would be drained.
   await endpoint.close();
+  await product.stop();
 });
 
 /** What creates comes first; deletions come last, users before what they use. */
@@ -48,8 +49,8 @@ const documentedRequest = ({ method, parameters, requestBody }: DocumentedOperat
   return {
     method,
     url,
-    headers: [...authorized(), ...(type === undefined ? [] : ['content-type', type]), ...headers],
-    body: content === undefined ? null : JSON.stringify(stage.known.put(content.example)),
+    headers: [...authorized(), ...(content?.example === undefined ? [] : ['content-type', type ?? '']), ...headers],
+    body: content?.example === undefined ? null : JSON.stringify(stage.known.put(content.example)),
   };
 };
 

@@ -1,6 +1,6 @@
 import { deadLetters } from '@cf/contract';
 import { MessagePublisher } from '@cf/messaging';
-import { type CustomerEndpoint, eventually } from '@cf/testing';
+import { type CustomerAnswer, type CustomerEndpoint, eventually } from '@cf/testing';
 import type { Api } from '../harness/api.js';
 import type { Installation } from '../harness/installation.js';
 import { Tenant } from '../harness/tenant.js';
@@ -14,16 +14,25 @@ export interface Stage {
   readonly waitingId: string;
 }
 
-const executionThat = async (tenant: Tenant, endpoint: CustomerEndpoint, httpStatus: number, status: string): Promise<string> => {
+/** Executions of one trigger whose function answered so, and hangs from then on. */
+const executionsThat = async (
+  tenant: Tenant,
+  endpoint: CustomerEndpoint,
+  answer: CustomerAnswer,
+  status: string,
+  count = 1,
+): Promise<string> => {
   const path = `/${status}`;
-  endpoint.answer(path, () => ({ status: httpStatus }));
-  const triggerId = await tenant.createTrigger(await tenant.createFunction(endpoint.url, path), 'MessagePosted');
-  await tenant.sendEvent(tenant.event('MessagePosted'));
-  return eventually(async () => {
-    const [execution] = await tenant.executions(`?status=${status}&triggerId=${triggerId}`);
-    if (execution === undefined) throw new Error(`no execution is ${status} yet`);
-    return execution.invocationId;
+  endpoint.answer(path, () => answer);
+  const triggerId = await tenant.createTrigger(await tenant.createFunction(endpoint.url, path, { timeoutMs: 30_000 }), 'MessagePosted');
+  await tenant.sendEvents(Array.from({ length: count }, () => tenant.event('MessagePosted')));
+  const id = await eventually(async () => {
+    const executions = await tenant.executions(`?status=${status}&triggerId=${triggerId}`);
+    if (executions.length < count) throw new Error(`${executions.length} executions are ${status}`);
+    return executions[0]?.invocationId ?? '';
   });
+  endpoint.answer(path, () => ({ hang: true }));
+  return id;
 };
 
 const deadLetterOf = async (log: Installation['log'], operator: Api): Promise<string> => {
@@ -48,9 +57,10 @@ export const setStage = async ({ operator, log }: Installation, endpoint: Custom
     'cloud-functions': cloudFunctionId,
     triggers: await created('triggers', { name: 'Trigger', cloudFunctionId, triggerEvents: [{ category: 'ChatContext' }] }),
     'access-tokens': await created('access-tokens', { name: 'Token', scopes: ['triggers:read'] }),
-    executions: await executionThat(tenant, endpoint, 404, 'dead_lettered'),
+    executions: await executionsThat(tenant, endpoint, { status: 404 }, 'dead_lettered', 3),
     docs: 'start.js',
     'dead-letters': await deadLetterOf(log, operator),
   });
-  return { tenant, known, waitingId: await executionThat(tenant, endpoint, 500, 'retrying') };
+  const late = { status: 503, headers: { 'retry-after': '3600' } };
+  return { tenant, known, waitingId: await executionsThat(tenant, endpoint, late, 'retrying') };
 };

@@ -32,3 +32,8 @@ export const replayRequest = z
     message: 'give either a filter or invocationIds',
   });
 export type ReplayRequest = z.infer<typeof replayRequest>;
+
+export const replayExample: z.input<typeof replayRequest> = {
+  name: 'After the outage of the CRM',
+  filter: { status: ['dead_lettered'], failureReason: 'http_status' },
+};

@@ -1,7 +1,9 @@
-import type { AuditEvent } from '@cf/contract';
+import { auditEvent, type AuditEvent, uuid, writtenTime } from '@cf/contract';
+import { z } from 'zod';
 import type { ReplaySkip } from './check-replay.js';
 
-export type ReplayStatus = 'running' | 'paused' | 'completed' | 'cancelled';
+const replayStatus = z.enum(['running', 'paused', 'completed', 'cancelled']);
+export type ReplayStatus = z.infer<typeof replayStatus>;
 
 /**
  * One row of the table `replays`.
@@ -37,8 +39,30 @@ export const replayColumns = `id, org_id AS "orgId", name, status, filter, only_
   succeeded, failed, cancelled, skipped, all_enqueued AS "allEnqueued", cursor_created_at AS "cursorCreatedAt",
   cursor_invocation_id AS "cursorInvocationId", created_by AS "createdBy", created_at AS "createdAt", completed_at AS "completedAt"`;
 
+export const replayAnswer = z
+  .object({
+    id: uuid,
+    name: z.string(),
+    status: replayStatus,
+    filter: z.record(z.string(), z.unknown()).nullable(),
+    onlyIfNotSucceeded: z.boolean(),
+    total: z.int(),
+    enqueued: z.int(),
+    succeeded: z.int(),
+    failed: z.int(),
+    cancelled: z.int(),
+    pending: z.int(),
+    skipped: z.record(z.string(), z.int()).meta({ description: 'How many were not sent, by reason.' }),
+    createdBy: auditEvent.shape.actor,
+    createdAt: writtenTime,
+    completedAt: writtenTime.nullable(),
+  })
+  .meta({ id: 'Replay' });
+
+export const dryRunAnswer = z.object({ dryRun: z.literal(true), count: z.int() }).meta({ id: 'ReplayDryRun' });
+
 /** A replay as the API shows it. `pending`: to be looked at, waiting, or sent and unanswered. */
-export const replayView = (replay: Replay) => {
+export const replayView = (replay: Replay): z.infer<typeof replayAnswer> => {
   const skippedCount = Object.values(replay.skipped).reduce((sum, count) => sum + count, 0);
   const ended = replay.succeeded + replay.failed + replay.cancelled;
   const ahead = replay.allEnqueued || replay.status === 'cancelled' ? 0 : Math.max(0, replay.total - replay.enqueued - skippedCount);

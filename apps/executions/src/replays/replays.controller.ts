@@ -1,11 +1,23 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query, Res, UseGuards } from '@nestjs/common';
 import { sameId, uuid } from '@cf/contract';
 import { actorOf, CurrentPrincipal, type Principal, RequireScope, TenantGuard } from '@cf/registry-cache';
-import { AuditTrail, listCursor, notFound, pageQuery, parseQuery, Problem, queryTime, TakesQuery, ZodPipe } from '@cf/service-kit';
+import {
+  AuditTrail,
+  listCursor,
+  notFound,
+  Operation,
+  pageOf,
+  pageQuery,
+  parseQuery,
+  Problem,
+  queryTime,
+  TakesQuery,
+  ZodPipe,
+} from '@cf/service-kit';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { type Replay, type ReplayStatus, replayView } from './replay.js';
-import { type ReplayRequest, replayRequest } from './replay-request.js';
+import { dryRunAnswer, type Replay, replayAnswer, type ReplayStatus, replayView } from './replay.js';
+import { replayExample, type ReplayRequest, replayRequest } from './replay-request.js';
 import { ReplaysRepository } from './replays.repository.js';
 
 const replaysQuery = z.object(pageQuery);
@@ -28,6 +40,13 @@ export class ReplaysController {
 
   @Post()
   @RequireScope('replays:write')
+  @Operation({
+    summary: 'Send executions of triggers again',
+    description: 'Those of a filter, or those that are named. A dry run only counts them.',
+    answer: replayAnswer,
+    otherAnswers: { 200: dryRunAnswer },
+    example: replayExample,
+  })
   async create(
     @Param('orgId') orgId: string,
     @Body(new ZodPipe(replayRequest)) request: ReplayRequest,
@@ -45,8 +64,9 @@ export class ReplaysController {
   }
 
   @Get()
-  @TakesQuery()
+  @TakesQuery(replaysQuery)
   @RequireScope('replays:read')
+  @Operation({ summary: 'List replays, newest first', answer: pageOf(replayAnswer) })
   async list(@Param('orgId') orgId: string, @Query() query: unknown) {
     const { limit, cursor } = parseQuery(replaysQuery, query);
     const cursors = listCursor('replays', { orgId: sameId(orgId) }, replayCursor);
@@ -62,6 +82,7 @@ export class ReplaysController {
 
   @Get(':id')
   @RequireScope('replays:read')
+  @Operation({ summary: 'Read a replay with its progress', answer: replayAnswer })
   async find(@Param('orgId') orgId: string, @Param('id') id: string) {
     return replayView(found(await this.replays.find(sameId(orgId), idOf(id))));
   }
@@ -69,6 +90,7 @@ export class ReplaysController {
   @Post(':id/pause')
   @HttpCode(200)
   @RequireScope('replays:write')
+  @Operation({ summary: 'Pause a replay', answer: replayAnswer, problems: ['replay_ended'] })
   pause(
     @Param('orgId') orgId: string,
     @Param('id') id: string,
@@ -81,6 +103,7 @@ export class ReplaysController {
   @Post(':id/resume')
   @HttpCode(200)
   @RequireScope('replays:write')
+  @Operation({ summary: 'Let a replay go on', answer: replayAnswer, problems: ['replay_ended'] })
   resume(
     @Param('orgId') orgId: string,
     @Param('id') id: string,
@@ -93,6 +116,7 @@ export class ReplaysController {
   @Post(':id/cancellation')
   @HttpCode(200)
   @RequireScope('replays:write')
+  @Operation({ summary: 'Cancel a replay', answer: replayAnswer, problems: ['replay_ended'] })
   cancel(
     @Param('orgId') orgId: string,
     @Param('id') id: string,
