@@ -1,4 +1,7 @@
+import { execFile } from 'node:child_process';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { setDefaultCACertificates, getCACertificates } from 'node:tls';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
@@ -6,7 +9,9 @@ import { CustomerEndpoint, type CustomerAnswer, eventually, testCertificate } fr
 import { AddressGuard } from '@cf/service-kit';
 import { CustomerHttp, type CustomerCall } from '../src/http/customer-http.js';
 import { hostResolver, type ResolveHost } from '../src/http/resolve-host.js';
+import { silence } from './silent-host.js';
 
+const ROOT = join(import.meta.dirname, '../../..');
 const LOOPBACK = ['127.0.0.0/8', '::1/128'];
 
 const clients: CustomerHttp[] = [];
@@ -100,14 +105,19 @@ describe('HTTP to customers', () => {
     });
 
     it('are not led through a proxy of the environment', async () => {
-      const before = { ...process.env };
-      for (const name of ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY', 'all_proxy', 'NODE_USE_ENV_PROXY'])
-        process.env[name] = 'http://127.0.0.1:9';
-      try {
-        expect((await answered({})).status).toBe(200);
-      } finally {
-        process.env = before;
-      }
+      const proxy = await CustomerEndpoint.start();
+      const names = ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY'];
+      const env = { ...process.env, NODE_USE_ENV_PROXY: '1', ...Object.fromEntries(names.map((name) => [name, proxy.url])) };
+      const program = [
+        '--import',
+        join(ROOT, 'tools/from-source.mjs'),
+        '--conditions=@cf/source',
+        join(ROOT, 'apps/invoker/test/calls-once.ts'),
+      ];
+      const { stdout } = await promisify(execFile)(process.execPath, [...program, endpoint.url], { env });
+      expect(JSON.parse(stdout)).toEqual({ status: 200, failure: null });
+      expect(proxy.connections).toBe(0);
+      await proxy.close();
     });
 
     it('that are refused fail before anything was sent', async () => {
@@ -121,6 +131,20 @@ describe('HTTP to customers', () => {
         { address: '127.0.0.1', family: 4 },
       ];
       expect((await client(LOOPBACK, both).post(callTo(endpoint.url.replace('127.0.0.1', 'both.example')))).status).toBe(200);
+    });
+
+    it('fall back within a quarter of a second when an address is silent', async () => {
+      const { port } = new URL(endpoint.url);
+      const end = await silence('127.0.0.4', Number(port));
+      const both: ResolveHost = async () => [
+        { address: '127.0.0.4', family: 4 },
+        { address: '127.0.0.1', family: 4 },
+      ];
+      const exchange = await client(LOOPBACK, both).post(callTo(endpoint.url.replace('127.0.0.1', 'silent.example')));
+      await end();
+      expect(exchange.status).toBe(200);
+      expect(exchange.durationMs).toBeGreaterThanOrEqual(240);
+      expect(exchange.durationMs).toBeLessThan(1_500);
     });
 
     it('to a name that does not resolve are a dns failure', async () => {
