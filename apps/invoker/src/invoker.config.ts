@@ -43,6 +43,11 @@ export const invokerSchema = z.object({
    */
   INVOKER_CIRCUIT_PROBES: whole(1, 100).default(3),
   /**
+   * ms of a half-open circuit in which only triggers probe, where this process serves both lanes. 0 takes steps as probes at once, so a
+   * person waits for a call that may fail; more keeps a function without triggers closed to steps for longer.
+   */
+  INVOKER_CIRCUIT_STEPS_WAIT_MS: whole(0, 30_000).default(2_000),
+  /**
    * DNS servers for customers' hosts, `address` or `address:port`, `[address]:port` for IPv6, comma between; unset: the system's.
    * One of their own keeps names of the inside (a cluster's services) from being found at all.
    */
@@ -53,6 +58,7 @@ export interface InvokerConfig {
   readonly lanes: readonly Lane[];
   readonly callsMax: Readonly<Record<Lane, number>>;
   readonly circuitProbes: number;
+  readonly stepsWaitMs: number;
   readonly dnsServers: readonly string[];
   readonly duplicateWindow: { readonly ms: number; readonly records: number };
 }
@@ -64,6 +70,7 @@ export const readInvokerConfig = (variables: Readonly<Record<string, string | un
     lanes: env.INVOKER_LANES,
     callsMax: { step: env.INVOKER_STEP_CALLS_MAX, trigger: env.INVOKER_TRIGGER_CALLS_MAX },
     circuitProbes: env.INVOKER_CIRCUIT_PROBES,
+    stepsWaitMs: env.INVOKER_CIRCUIT_STEPS_WAIT_MS,
     dnsServers: env.INVOKER_DNS_SERVERS,
     duplicateWindow: { ms: env.INVOKER_DUPLICATE_WINDOW_MS, records: env.INVOKER_DUPLICATE_WINDOW_RECORDS },
   };

@@ -25,9 +25,6 @@ const POOLS_MAX = 4_000;
 /** Functions whose circuit is remembered (9 KB each); of more than this, those called least lately count from zero. */
 const CIRCUITS_MAX = 4_000;
 
-/** Within this time of half-open the deferred work of a function that has triggers comes, spread as it is. */
-const STEPS_WAIT_MS = 2_000;
-
 const createBreakers = (
   lane: Lane,
   config: InvokerConfig,
@@ -35,7 +32,7 @@ const createBreakers = (
   verdicts: TriggerVerdicts,
   metrics: InvokerMetrics,
 ): CircuitBreakers => {
-  const stepsWaitMs = lane === 'step' && config.lanes.includes('trigger') ? STEPS_WAIT_MS : 0;
+  const stepsWaitMs = lane === 'step' && config.lanes.includes('trigger') ? config.stepsWaitMs : 0;
   const rules = { circuitsMax: CIRCUITS_MAX, probes: config.circuitProbes, stepsWaitMs };
   const breakers = new CircuitBreakers(rules, (to) => metrics.circuitChanged(lane, to));
   if (lane === 'step') verdicts.listen((key, failed) => breakers.heard(key, failed));

@@ -31,9 +31,13 @@ export class AdaptiveLimits {
   /** Least recently used first. */
   private readonly entries = new Map<string, Entry>();
 
+  /** Every function may use its cap. */
+  get isIdle(): boolean {
+    return this.entries.size === 0;
+  }
+
   /** Slots of the function now, at most its cap. */
   limitOf(key: string, cap: number, nowMs: number): number {
-    if (this.entries.size === 0) return cap;
     const entry = this.entries.get(key);
     return entry === undefined || isQuiet(entry, nowMs) ? cap : Math.max(1, Math.min(cap, Math.floor(entry.limit)));
   }

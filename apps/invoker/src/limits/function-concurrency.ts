@@ -22,7 +22,7 @@ export class FunctionConcurrency {
 
   limitOf(orgId: string, cloudFunctionId: string): number {
     const cap = this.capOf(this.cache.cloudFunction(orgId, cloudFunctionId));
-    return this.adaptive.limitOf(functionKey(orgId, cloudFunctionId), cap, Date.now());
+    return this.adaptive.isIdle ? cap : this.adaptive.limitOf(functionKey(orgId, cloudFunctionId), cap, Date.now());
   }
 
   /** Tells how a call ended. */
