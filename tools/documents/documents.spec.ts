@@ -29,6 +29,13 @@ describe('the OpenAPI document', () => {
     expect(complaintsAbout(allRoutes())).toEqual([]);
   });
 
+  it('says of every POST that it takes an Idempotency-Key; only a connection test changes nothing', () => {
+    const without = allRoutes().filter(
+      ({ method, headers }) => method === 'post' && !headers.some(({ name }) => name === 'Idempotency-Key'),
+    );
+    expect(without.map(({ path }) => path)).toEqual(['/v1/orgs/{orgId}/registered-apis/{id}/connection-tests']);
+  });
+
   it('is OpenAPI 3.1', async () => {
     expect(await new Validator().validate(structuredClone(openApi))).toEqual({ valid: true });
     expect(openApi['openapi']).toMatch(/^3\.1\./);

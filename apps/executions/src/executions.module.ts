@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { idempotencyKeysIn } from '@cf/idempotency';
 import { RegistryCacheModule } from '@cf/registry-cache';
 import { CancellationsController } from './cancellations/cancellations.controller.js';
 import { CancellationsRepository } from './cancellations/cancellations.repository.js';
@@ -59,6 +60,7 @@ import { TestInvocationsController } from './test-invocations/test-invocations.c
   providers: [
     { provide: EXECUTIONS_CONFIG, useFactory: readExecutionsConfig },
     ExecutionsDatabase,
+    idempotencyKeysIn(ExecutionsDatabase),
     ExecutionsGroup,
     ResultsRepository,
     DeadLettersRepository,

@@ -26,6 +26,7 @@ export const OPERATOR_TOKEN = 'operator-token-of-this-test';
 
 export interface Answer {
   readonly status: number;
+  readonly isReplayed: boolean;
   // The shape of an answer is what the specs are about.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   readonly body: any;
@@ -147,17 +148,23 @@ export class RunningExecutions {
     return states.every((caughtUp) => caughtUp);
   }
 
-  async request(method: 'GET' | 'POST', path: string, options: { token?: string; body?: unknown; replica?: number } = {}): Promise<Answer> {
+  async request(
+    method: 'GET' | 'POST',
+    path: string,
+    options: { token?: string; body?: unknown; replica?: number; idempotencyKey?: string } = {},
+  ): Promise<Answer> {
     const answer = await fetch(`${this.services[options.replica ?? 0]!.address}${path}`, {
       method,
       headers: {
         authorization: `Bearer ${options.token ?? OPERATOR_TOKEN}`,
         ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(options.idempotencyKey === undefined ? {} : { 'idempotency-key': options.idempotencyKey }),
       },
       ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
     });
     const text = await answer.text();
-    return { status: answer.status, body: text === '' ? null : JSON.parse(text) };
+    const isReplayed = answer.headers.get('idempotency-replayed') === 'true';
+    return { status: answer.status, isReplayed, body: text === '' ? null : JSON.parse(text) };
   }
 
   get(path: string, token?: string): Promise<Answer> {

@@ -1,5 +1,6 @@
 import { Controller, HttpCode, Param, Post, Req, UseGuards } from '@nestjs/common';
 import { chatEvent, chatEvents, messageHeader, uuid } from '@cf/contract';
+import { Idempotent } from '@cf/idempotency';
 import { RequireScope, TenantGuard } from '@cf/registry-cache';
 import { Operation, Problem } from '@cf/service-kit';
 import type { FastifyRequest } from 'fastify';
@@ -20,6 +21,7 @@ const causeOf = (request: FastifyRequest): string | null => {
 
 @Controller('v1/orgs/:orgId/chat-events')
 @UseGuards(TenantGuard)
+@Idempotent()
 export class ChatEventsController {
   constructor(private readonly publisher: ChatEventsPublisher) {}
 

@@ -1,5 +1,6 @@
 import { Body, Controller, Header, HttpCode, Param, Post, Req, Res, UseGuards } from '@nestjs/common';
 import { FUNCTION_TIMEOUT_MS, messageHeader, STEP_GATEWAY_MARGIN_MS, stepDeadlineMs, stepResult } from '@cf/contract';
+import { Idempotent } from '@cf/idempotency';
 import { RegistryCache, RequireScope, TenantGuard } from '@cf/registry-cache';
 import { Operation, Problem } from '@cf/service-kit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -10,6 +11,7 @@ import { StepResultsReader } from './step-results.reader.js';
 
 @Controller('v1/orgs/:orgId/step-executions')
 @UseGuards(TenantGuard)
+@Idempotent()
 export class StepExecutionsController {
   constructor(
     private readonly registry: RegistryCache,
@@ -44,8 +46,6 @@ export class StepExecutionsController {
       // Until the registry is asked a new function may be unknown here; the executor may know it and its longest timeout.
       const timeoutMs = this.registry.cloudFunction(orgId, step.cloudFunctionId)?.timeoutMs ?? FUNCTION_TIMEOUT_MS.max;
       const result = await waiter.until(stepDeadlineMs(step, Date.now(), timeoutMs) + STEP_GATEWAY_MARGIN_MS);
-      // Nobody reads the answer to a connection that is gone.
-      if (result === null && reply.raw.destroyed) return '';
       if (result === null)
         throw new Problem(504, 'no_result', 'No result came until 2 s after the deadline; the same request id asks for it again.');
       return result.toString('utf8');

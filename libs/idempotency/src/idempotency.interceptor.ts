@@ -12,6 +12,8 @@ import { AnsweredBefore, inUse, KeyedTransaction, runKeyed, WAIT_MS } from './ke
 
 const POLL_MS = 100;
 const JSON_TYPE = 'application/json; charset=utf-8';
+/** Only back-tests say more; they change nothing, and the next one with the key runs anew. */
+const KEPT_CHARS_MAX = 1024 * 1024;
 const KEPT_HEADERS = ['content-type', 'etag', 'location'];
 
 /** Handles each keyed POST once (`idempotency-keys.ts`); one without a key passes through and touches no database. */
@@ -91,9 +93,11 @@ export class IdempotencyInterceptor implements NestInterceptor {
       throw error;
     }
     // What happened is answered, also when it cannot be kept: after the lease it is handled again.
-    await this.keys
-      .keep(run, keyed, held, answerThatLeaves(value, reply))
-      .catch((failure: unknown) => this.logger.warn({ err: failure }, 'the answer to a keyed request could not be kept'));
+    const answer = answerThatLeaves(value, reply);
+    const isKept = (answer.body?.length ?? 0) <= KEPT_CHARS_MAX;
+    await (isKept ? this.keys.keep(run, keyed, held, answer) : this.keys.release(run, keyed, held)).catch((failure: unknown) =>
+      this.logger.warn({ err: failure }, 'the answer to a keyed request could not be kept'),
+    );
     this.requests.inc({ outcome: 'handled' });
     return value;
   }

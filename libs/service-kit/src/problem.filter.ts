@@ -47,8 +47,8 @@ export class ProblemFilter implements ExceptionFilter {
     const http = host.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
     const reply = http.getResponse<FastifyReply>();
-    // Answered at shutdown, before its handler came to an end.
-    if (reply.sent) return;
+    // Answered at shutdown, before its handler came to an end; or nobody is there any more.
+    if (reply.sent || reply.raw.destroyed) return;
     const problem = asProblem(error);
     const { status, headers, body, traceId } = answerProblem(problem, request.headers['traceparent']);
     if (status >= 500) this.logger.error({ err: error, traceId, method: request.method, path: request.url.split('?')[0] }, problem.code);

@@ -84,10 +84,10 @@ export class TestService {
   }
 
   /** `commits: false` runs it so that its stop leaves the log as a crash would. */
-  async start({ commits = true }: { commits?: boolean } = {}): Promise<void> {
+  async start({ commits = true, databaseUrl }: { commits?: boolean; databaseUrl?: string } = {}): Promise<void> {
     const platform = readPlatform(
       { port: 0, needs: 'nothing' },
-      { NODE_ENV: 'test', PORT: '0', OPERATOR_TOKEN, DATA_DIR: tmpdir(), LOG_LEVEL: 'fatal' },
+      { NODE_ENV: 'test', PORT: '0', OPERATOR_TOKEN, DATA_DIR: tmpdir(), DATABASE_URL: databaseUrl, LOG_LEVEL: 'fatal' },
     );
     this.service = await runApplication(
       [this.module],

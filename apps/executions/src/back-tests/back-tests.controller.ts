@@ -1,5 +1,6 @@
 import { Body, Controller, HttpCode, Param, Post, UseGuards } from '@nestjs/common';
 import { categoryOf, type ChatEvent, chatEvent, explainMatch, type ExplainedTriggerEvent, sameId, type Trigger, uuid } from '@cf/contract';
+import { Idempotent } from '@cf/idempotency';
 import { CurrentPrincipal, hasScope, type Principal, RegistryCache, RequireScope, TenantGuard } from '@cf/registry-cache';
 import { notFound, Operation, Problem, problemErrors, ZodPipe } from '@cf/service-kit';
 import type { z } from 'zod';
@@ -65,6 +66,7 @@ const kept = ({ text }: PastEvent): ChatEvent | null => (text === null ? null : 
 /** Which triggers take an event, and which filter does not let it through. Decided by the code that the matcher itself runs. */
 @Controller('v1/orgs/:orgId/triggers')
 @UseGuards(TenantGuard)
+@Idempotent()
 @RequireScope('triggers:read')
 export class BackTestsController {
   constructor(

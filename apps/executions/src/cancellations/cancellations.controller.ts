@@ -1,5 +1,6 @@
 import { Body, Controller, HttpCode, Param, Post, UseGuards } from '@nestjs/common';
 import { sameId, uuid } from '@cf/contract';
+import { Idempotent } from '@cf/idempotency';
 import { CurrentPrincipal, type Principal, RequireScope, TenantGuard } from '@cf/registry-cache';
 import { notFound, Operation, Problem, ZodPipe } from '@cf/service-kit';
 import { z } from 'zod';
@@ -15,6 +16,7 @@ const cancellationBody = z.strictObject({}).optional();
 
 @Controller('v1/orgs/:orgId/executions/:invocationId/cancellation')
 @UseGuards(TenantGuard)
+@Idempotent()
 export class CancellationsController {
   constructor(
     private readonly cancellations: CancellationsRepository,

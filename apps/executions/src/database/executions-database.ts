@@ -3,6 +3,7 @@ import { Database } from '@cf/persistence';
 import { Health, PLATFORM, type PlatformConfig } from '@cf/service-kit';
 import { type EntityManager, QueryFailedError } from 'typeorm';
 import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.js';
+import { CreateIdempotencyKeys1764300000900 } from './migrations/create-idempotency-keys.migration.js';
 import { CreateExecutions1764000000000 } from './migrations/create-executions.migration.js';
 import { AttemptsOneIndex1764300000100 } from './migrations/attempts-one-index.migration.js';
 import { PauseAndWindows1764300000000 } from './migrations/pause-and-windows.migration.js';
@@ -34,6 +35,7 @@ export class ExecutionsDatabase extends Database implements OnModuleInit {
         IndexUnsuccessful1764300000300,
         ResendDeadLetters1764300000500,
         NoteExecutionChanges1764300000700,
+        CreateIdempotencyKeys1764300000900,
       ],
       name: 'executions',
       connectionsMax: config.EXECUTIONS_CONNECTIONS_MAX,

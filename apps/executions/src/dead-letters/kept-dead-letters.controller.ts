@@ -1,5 +1,6 @@
 import { Controller, Get, Inject, type OnApplicationShutdown, Param, Post, Query, UseGuards } from '@nestjs/common';
 import { sameId, uuid } from '@cf/contract';
+import { Idempotent } from '@cf/idempotency';
 import { MESSAGE_LOG, type MessageLog, type Publisher } from '@cf/messaging';
 import { actorOf, CurrentPrincipal, OperatorGuard, type Principal } from '@cf/registry-cache';
 import { AuditTrail, listCursor, notFound, Operation, pageOf, parseQuery, TakesQuery } from '@cf/service-kit';
@@ -16,6 +17,7 @@ const idOf = (text: string): string => {
 
 @Controller('v1/dead-letters')
 @UseGuards(OperatorGuard)
+@Idempotent()
 export class KeptDeadLettersController implements OnApplicationShutdown {
   private readonly publisher: Publisher;
 

@@ -1,5 +1,6 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common';
 import { sameId, uuid } from '@cf/contract';
+import { Idempotent } from '@cf/idempotency';
 import { CurrentPrincipal, hasScope, type Principal, RegistryCache, RequireScope, TenantGuard } from '@cf/registry-cache';
 import { listCursor, notFound, Operation, pageOf, parseQuery, Problem, TakesQuery, ZodPipe } from '@cf/service-kit';
 import { z } from 'zod';
@@ -23,6 +24,7 @@ const idOf = (text: string): string => {
 
 @Controller('v1/orgs/:orgId/executions')
 @UseGuards(TenantGuard)
+@Idempotent()
 export class ExecutionsController {
   constructor(
     private readonly executions: ExecutionsRepository,

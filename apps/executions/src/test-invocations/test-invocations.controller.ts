@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Body, Controller, HttpCode, Param, Post, Req, Res, UseGuards } from '@nestjs/common';
 import { CHAT_EVENT_BYTES_MAX, type CloudFunction, type InvocationRequest, messageHeader, sameId, uuid } from '@cf/contract';
+import { Idempotent } from '@cf/idempotency';
 import { actorOf, CurrentPrincipal, type Principal, RegistryCache, RequireScope, TenantGuard } from '@cf/registry-cache';
 import { AuditTrail, notFound, Operation, Problem, ZodPipe } from '@cf/service-kit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -22,6 +23,7 @@ const foreignEvent = (): Problem => {
 
 @Controller('v1/orgs/:orgId/cloud-functions/:cloudFunctionId/test-invocations')
 @UseGuards(TenantGuard)
+@Idempotent()
 export class TestInvocationsController {
   constructor(
     private readonly registry: RegistryCache,
