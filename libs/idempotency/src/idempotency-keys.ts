@@ -87,10 +87,10 @@ export class IdempotencyKeys implements OnApplicationBootstrap, OnApplicationShu
     return answer;
   }
 
-  /** Takes the key, or says why not. Throws a 422 for another body. */
-  async claim(run: RunQuery, request: KeyedRequest): Promise<Claim> {
+  /** Takes the key until the lease ends, or says why not. Throws a 422 for another body. */
+  async claim(run: RunQuery, request: KeyedRequest, leaseMs = LEASE_MS): Promise<Claim> {
     const claim = randomUUID();
-    const taken = await run<{ claim: string }>(TAKE, [request.id, request.orgId, request.fingerprint, claim, LEASE_MS]);
+    const taken = await run<{ claim: string }>(TAKE, [request.id, request.orgId, request.fingerprint, claim, leaseMs]);
     if (taken.length > 0) return { state: 'claimed', claim };
     const answer = await this.find(run, request);
     return answer === null ? { state: 'running' } : { state: 'answered', answer };

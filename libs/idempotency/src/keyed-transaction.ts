@@ -5,6 +5,8 @@ import type { KeptAnswer, KeyedRequest } from './keyed-request.js';
 
 /** How long a request waits for the one before it with its key: a write takes some 10 ms, and whoever asks twice is in no hurry. */
 export const WAIT_MS = 3_000;
+/** The transaction itself holds the key; one that commits without an answer, since there was nothing to do, leaves it free. */
+const NO_LEASE = 0;
 const LOCK_NOT_AVAILABLE = '55P03';
 
 export const inUse = (): Problem =>
@@ -44,7 +46,7 @@ export class KeyedTransaction {
   /** The first statement of the transaction. Waits at the key's row for another transaction that holds it. */
   async begin(transaction: Transaction): Promise<void> {
     await transaction.query(`SELECT set_config('lock_timeout', $1, true)`, [String(WAIT_MS)]);
-    const claim = await this.keys.claim(runIn(transaction), this.request).catch((error: unknown) => {
+    const claim = await this.keys.claim(runIn(transaction), this.request, NO_LEASE).catch((error: unknown) => {
       throw (error as { driverError?: { code?: string } }).driverError?.code === LOCK_NOT_AVAILABLE ? inUse() : error;
     });
     await transaction.query(`SELECT set_config('lock_timeout', '0', true)`);

@@ -1,6 +1,6 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common';
 import { sameId, uuid } from '@cf/contract';
-import { Idempotent } from '@cf/idempotency';
+import { AnsweredInTransaction, Idempotent } from '@cf/idempotency';
 import { CurrentPrincipal, hasScope, type Principal, RegistryCache, RequireScope, TenantGuard } from '@cf/registry-cache';
 import { listCursor, notFound, Operation, pageOf, parseQuery, Problem, TakesQuery, ZodPipe } from '@cf/service-kit';
 import { z } from 'zod';
@@ -11,7 +11,7 @@ import { approveTextSearch } from './approve-text-search.js';
 import { executionCursor, executionsQuery } from './execution-filters.js';
 import { executionAnswer, executionDetailAnswer } from './execution-answer.js';
 import { ExecutionPages } from './execution-pages.repository.js';
-import { executionDetailView, executionView } from './execution-view.js';
+import { type ExecutionDetail, executionDetailView, executionView } from './execution-view.js';
 import { ExecutionsRepository } from './executions.repository.js';
 
 /** A retry has nothing to say beyond its path; the place is kept for what it may say later. */
@@ -63,6 +63,7 @@ export class ExecutionsController {
   }
 
   @Post(':invocationId/retries')
+  @AnsweredInTransaction((detail: ExecutionDetail) => ({ headers: {}, body: executionDetailView(detail, false) }))
   @HttpCode(202)
   @RequireScope('executions:write')
   @Operation({

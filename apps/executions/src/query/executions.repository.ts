@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { keyedTransaction } from '@cf/idempotency';
 import type { EntityManager } from 'typeorm';
 import type { Execution } from '../execution.js';
 import { ExecutionsDatabase } from '../database/executions-database.js';
@@ -40,7 +41,9 @@ export class ExecutionsRepository {
 
   /** Locks the execution, lets `approve` refuse by throwing, and makes it due now. Null when there is none. */
   retryNow(orgId: string, invocationId: string, approve: (row: Execution) => Promise<void>): Promise<ExecutionDetail | null> {
+    const keyed = keyedTransaction();
     return this.database.tenant(orgId, async (manager) => {
+      await keyed?.begin(manager);
       const [row]: Row[] = await manager.query(`SELECT ${selectedColumns} FROM executions WHERE invocation_id = $1 FOR UPDATE`, [
         invocationId,
       ]);
@@ -48,7 +51,9 @@ export class ExecutionsRepository {
       await approve(readExecution(row));
       await manager.query(SCHEDULE_NOW, [invocationId]);
       await manager.query(MARK_ORDERED, [invocationId]);
-      return this.detail(manager, invocationId);
+      const detail = await this.detail(manager, invocationId);
+      await keyed?.keep(manager, detail);
+      return detail;
     });
   }
 

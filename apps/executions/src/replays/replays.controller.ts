@@ -1,5 +1,6 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query, Res, UseGuards } from '@nestjs/common';
 import { sameId, uuid } from '@cf/contract';
+import { AnsweredInTransaction, Idempotent } from '@cf/idempotency';
 import { actorOf, CurrentPrincipal, type Principal, RequireScope, TenantGuard } from '@cf/registry-cache';
 import {
   AuditTrail,
@@ -32,6 +33,7 @@ const refuseEnded = ({ status }: Replay): void => {
 
 @Controller('v1/orgs/:orgId/replays')
 @UseGuards(TenantGuard)
+@Idempotent()
 export class ReplaysController {
   constructor(
     private readonly replays: ReplaysRepository,
@@ -39,6 +41,7 @@ export class ReplaysController {
   ) {}
 
   @Post()
+  @AnsweredInTransaction((replay: Replay) => ({ headers: {}, body: replayView(replay) }))
   @RequireScope('replays:write')
   @Operation({
     summary: 'Send executions of triggers again',

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import { keyedTransaction } from '@cf/idempotency';
 import type { EntityManager } from 'typeorm';
 import { ExecutionsDatabase } from '../database/executions-database.js';
 import { type Replay, replayColumns, type ReplayStatus } from './replay.js';
@@ -39,7 +40,9 @@ export class ReplaysRepository {
   ): Promise<Replay> {
     const { name, filter, invocationIds, onlyIfNotSucceeded } = request;
     const createdAt = new Date();
+    const keyed = keyedTransaction();
     return this.database.tenant(orgId, async (manager) => {
+      await keyed?.begin(manager);
       const named = invocationIds === undefined ? null : [...new Set(invocationIds)];
       const total = named?.length ?? (await this.countMatching(manager, orgId, request, createdAt));
       const id = randomUUID();
@@ -60,6 +63,7 @@ export class ReplaysRepository {
           orgId,
         ]);
       await approve(replay!);
+      await keyed?.keep(manager, replay);
       return replay!;
     });
   }
