@@ -199,7 +199,9 @@ describe('the claimer', () => {
       const held = inMs(0);
       await executions.publish(
         triggerInvocationResults,
-        ...requests.map((request, index) => deferred(request, held, { deferReason: index % 2 === 0 ? 'circuit_open' : 'rate_limited' })),
+        ...requests.map((request, index) =>
+          deferred(request, held, { deferReason: (['circuit_open', 'rate_limited', 'quota'] as const)[index % 3]! }),
+        ),
       );
       const releaseNow = () => executions.sql.query('UPDATE executions.held_functions SET next_release_at = now()');
       const released = async (count: number): Promise<void> => {

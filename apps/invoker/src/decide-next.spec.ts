@@ -119,6 +119,15 @@ describe('what follows from a sending', () => {
     expect(decide(old, { kind: 'paused', untilMs: NOW + 1_000 })).toMatchObject({ disposition: 'deferred', dueAt: iso(NOW + 1_000) });
   });
 
+  it('surplus is due since its event came, so that the oldest is first, and is over after 24 hours', () => {
+    const acceptedAt = iso(NOW - HOUR);
+    const waiting = { disposition: 'deferred', outcome: null, deferReason: 'quota', dueAt: acceptedAt };
+    expect(decide(trigger({ acceptedAt }), { kind: 'surplus' })).toMatchObject(waiting);
+    const failure = { disposition: 'done', outcome: 'failed', failureReason: 'rate_limited', dueAt: null };
+    expect(decide(trigger({ acceptedAt: iso(NOW - 24 * HOUR - 1) }), { kind: 'surplus' })).toMatchObject(failure);
+    expect(decide(trigger({ test: true }), { kind: 'surplus' })).toMatchObject(failure);
+  });
+
   const held: CallOutcome = { kind: 'held', reason: 'circuit_open', detail: 'why', untilMs: NOW + 30_000 };
 
   it('a trigger that is held waits without a failure', () => {

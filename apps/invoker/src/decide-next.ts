@@ -28,7 +28,9 @@ export type CallOutcome =
   /** Not called: what stands in the way is asked again at this time. */
   | { readonly kind: 'held'; readonly reason: DeferReason; readonly detail: string; readonly untilMs: number }
   /** Not called: the triggers of the function are paused, and wait for as long as they are. */
-  | { readonly kind: 'paused'; readonly untilMs: number };
+  | { readonly kind: 'paused'; readonly untilMs: number }
+  /** Not called: the function has as much waiting as it may have. */
+  | { readonly kind: 'surplus' };
 
 export type Decision = Omit<InvocationResult, 'request' | 'attempts' | 'completedAt' | 'circuit'>;
 
@@ -75,6 +77,13 @@ export const decideNext = (request: InvocationRequest, outcome: CallOutcome, now
   }
   const waits = request.kind === 'trigger' && !request.test;
   const lastMs = lastRetryMs(request);
+  if (outcome.kind === 'surplus') {
+    // Due since its event came: `executions` sends the oldest first, a few at a time.
+    if (waits && nowMs <= lastMs)
+      return { ...nothing, disposition: 'deferred', deferReason: 'quota', dueAt: writeTime(request.acceptedAt) };
+    const failureDetail = 'the function had too much waiting, for too long';
+    return { ...nothing, outcome: 'failed', failureReason: 'rate_limited', failureDetail };
+  }
   if (outcome.kind === 'held') {
     if (waits && outcome.untilMs <= lastMs) {
       return { ...nothing, disposition: 'deferred', deferReason: outcome.reason, dueAt: writeTime(outcome.untilMs) };

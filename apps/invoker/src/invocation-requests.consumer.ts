@@ -59,8 +59,8 @@ export class TriggerInvocationRequestsConsumer {
     return call;
   }
 
-  private async call(key: string, request: InvocationRequest, { record, traceparent, signal }: MessageContext): Promise<void> {
-    const result = this.unpublished.get(key) ?? (await this.invoker.invoke(request, { traceparent, atMs: record.timestampMs }));
+  private async call(key: string, request: InvocationRequest, { record, traceparent, signal, isSurplus }: MessageContext): Promise<void> {
+    const result = this.unpublished.get(key) ?? (await this.invoker.invoke(request, { traceparent, atMs: record.timestampMs, isSurplus }));
     this.unpublished.set(key, result);
     try {
       await this.results.publish(result, { partition: record.partition, traceparent, signal });

@@ -83,6 +83,8 @@ export interface Arrival {
   readonly traceparent: string;
   /** The earliest moment at which this worker could have called, ms since the epoch. */
   readonly atMs: number;
+  /** More than the function may have waiting: it is not called. */
+  readonly isSurplus?: boolean;
 }
 
 /** Sends requests of one lane to customers' endpoints. */
@@ -117,7 +119,7 @@ export class Invoker {
     await this.parts.http.close();
   }
 
-  private async send(request: InvocationRequest, { traceparent, atMs }: Arrival): Promise<Sending> {
+  private async send(request: InvocationRequest, { traceparent, atMs, isSurplus }: Arrival): Promise<Sending> {
     const lastMs = lastMomentMs(request);
     if (lastMs !== null && Date.now() >= lastMs) return atMs < lastMs ? noSlot() : tooLate();
     const admission = await this.admit(request);
@@ -133,6 +135,7 @@ export class Invoker {
       const pauseEndMs = this.parts.pauses.endOf(key, Date.now());
       if (pauseEndMs !== null) return held('rate_limited', pauseEndMs, 'the endpoint asked to be left alone for a while', null);
     }
+    if (isSurplus) return { outcome: { kind: 'surplus' }, attempts: [], circuit: null };
     if (lastMs === null) return this.guarded(request, key, admission.cloudFunction, callee, lastMs, traceparent);
 
     const cap = (): number => this.parts.concurrency.limitOf(request.orgId, request.cloudFunctionId);

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { DUPLICATE_WINDOW, lane, type Lane } from '@cf/contract';
-import { type ConsumerGroupLimits } from '@cf/messaging';
+import type { ConsumerGroupLimits, WindowQuota } from '@cf/messaging';
 import { readConfig, whole } from '@cf/service-kit';
 import { z } from 'zod';
 
@@ -32,6 +32,17 @@ export const invokerSchema = z.object({
   INVOKER_STEP_CALLS_MAX: whole(1, 10_000).default(1_000),
   INVOKER_TRIGGER_CALLS_MAX: whole(1, 10_000).default(1_000),
   /**
+   * Trigger requests in memory, running ones included; the partitions stop above it. More lets more functions be found behind one that
+   * is slow; a request is 1 KiB as a rule, and all together may take 64 MiB.
+   */
+  INVOKER_TRIGGER_WINDOW_RECORDS: whole(100, 1_000_000).default(20_000),
+  /**
+   * ms that calls of a function take before it may hold only a part of that window: what it works off in `INVOKER_QUOTA_WORKS_OFF_MS`.
+   * Its surplus is deferred and comes back a few at a time. Lower defers functions that are merely slow.
+   */
+  INVOKER_QUOTA_CALL_MS: whole(10, 60_000).default(3_000),
+  INVOKER_QUOTA_WORKS_OFF_MS: whole(100, 600_000).default(30_000),
+  /**
    * How far back a new owner of a trigger partition reads to know what was called already, the smaller of the two. Beyond it the
    * customer's endpoint has to drop a repetition by its id. 100,000 records take about 10 MB for each owned partition.
    */
@@ -57,6 +68,7 @@ export const invokerSchema = z.object({
 export interface InvokerConfig {
   readonly lanes: readonly Lane[];
   readonly callsMax: Readonly<Record<Lane, number>>;
+  readonly triggerWindow: { readonly records: number; readonly quota: WindowQuota };
   readonly circuitProbes: number;
   readonly stepsWaitMs: number;
   readonly dnsServers: readonly string[];
@@ -69,6 +81,10 @@ export const readInvokerConfig = (variables: Readonly<Record<string, string | un
   return {
     lanes: env.INVOKER_LANES,
     callsMax: { step: env.INVOKER_STEP_CALLS_MAX, trigger: env.INVOKER_TRIGGER_CALLS_MAX },
+    triggerWindow: {
+      records: env.INVOKER_TRIGGER_WINDOW_RECORDS,
+      quota: { callMs: env.INVOKER_QUOTA_CALL_MS, worksOffMs: env.INVOKER_QUOTA_WORKS_OFF_MS },
+    },
     circuitProbes: env.INVOKER_CIRCUIT_PROBES,
     stepsWaitMs: env.INVOKER_CIRCUIT_STEPS_WAIT_MS,
     dnsServers: env.INVOKER_DNS_SERVERS,
@@ -79,14 +95,19 @@ export const readInvokerConfig = (variables: Readonly<Record<string, string | un
 /** The longest call takes 30 s and its result a moment; beside the HTTP drain it fits the 40 s of a stop (wire.md §1). */
 const DRAIN_MS = 31_000;
 
-/**
- * Twenty times the calls lie in memory: a function that hangs leaves its surplus there until its breaker opens, and others have to
- * be found behind it. A request is at most 2 MiB, most are 1 KiB, and the bytes are bounded too.
- */
+/** Twenty times the calls lie in memory: others have to be found behind a function whose calls take long. */
+const STEP_WINDOW_CALLS = 20;
+
 export const groupLimits = (config: InvokerConfig, of: Lane): ConsumerGroupLimits => ({
   maxInFlight: config.callsMax[of],
-  maxBufferedRecords: 20 * config.callsMax[of],
   maxBufferedBytes: 64 * 1024 * 1024,
   drainTimeoutMs: DRAIN_MS,
-  ...(of === 'step' ? { onRevoke: 'complete-running' } : { onRevoke: 'drain', onOffsetOutOfRange: 'stop' }),
+  ...(of === 'step'
+    ? { maxBufferedRecords: STEP_WINDOW_CALLS * config.callsMax.step, onRevoke: 'complete-running' }
+    : {
+        maxBufferedRecords: config.triggerWindow.records,
+        quota: config.triggerWindow.quota,
+        onRevoke: 'drain',
+        onOffsetOutOfRange: 'stop',
+      }),
 });

@@ -11,6 +11,17 @@ export interface Bulkhead {
 export interface RecordContext {
   /** Aborted when the partition is lost or the drain time is over: let go, nothing that follows counts. */
   readonly signal: AbortSignal;
+  /** More than the record's bulkhead may hold (`WindowQuota`): let it go at once, without what the bulkhead is there to bound. */
+  readonly isSurplus: boolean;
+}
+
+/**
+ * What one bulkhead may hold of what is delivered and not completed, so that it cannot stop its partitions for the others. It is held to
+ * this while its calls take at least `callMs`: as many may wait as it works off in `worksOffMs`, the youngest beyond that are surplus.
+ */
+export interface WindowQuota {
+  readonly callMs: number;
+  readonly worksOffMs: number;
 }
 
 /**
@@ -42,6 +53,8 @@ export interface ParallelConsumerOptions {
   /** Records fetched and not completed, over all partitions; above it fetching stops. */
   readonly maxBufferedRecords: number;
   readonly maxBufferedBytes: number;
+  /** Only for handlers that know what surplus is. Default: none. */
+  readonly quota?: WindowQuota;
   /**
    * On a graceful revoke: `drain` waits for what runs, `complete-running` commits what runs as done and finishes it afterwards
    * (step lane: a booked appointment is not booked twice because a worker was added, guarantees.md §3).

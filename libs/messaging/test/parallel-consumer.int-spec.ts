@@ -6,7 +6,7 @@ import { eventually as eventuallyInRealTime } from '@cf/testing';
 import { type Clock, systemClock } from '../src/consumer/clock.js';
 import { ParallelConsumer } from '../src/consumer/parallel-consumer.js';
 import type { LogRecord } from '../src/log.js';
-import type { GroupPolicy, ParallelConsumerOptions } from '../src/parallel-consumer-options.js';
+import type { GroupPolicy, ParallelConsumerOptions, RecordContext } from '../src/parallel-consumer-options.js';
 import { ScriptedHandler } from './scripted-handler.js';
 import { ScriptedLog, TOPIC } from './scripted-log.js';
 import { ManualTime } from './manual-time.js';
@@ -110,6 +110,32 @@ describe('parallel consumer', () => {
     limit = 1;
     await eventually(() => expect(handler.running).toEqual(['0:0']));
     handler.endAll();
+  });
+
+  it('hands over as surplus what a hanging function would fill the window with, and goes on with the others', async () => {
+    const log = new ScriptedLog();
+    const called = new ScriptedHandler();
+    for (const name of ['0:99', '0:199', '0:299']) called.byItself.set(name, () => null);
+    const surplus: number[] = [];
+    const handle = async (record: LogRecord, context: RecordContext): Promise<void> => {
+      if (context.isSurplus) surplus.push(record.offset);
+      else await called.handle(record, context);
+    };
+    const quota = { callMs: 1_000, worksOffMs: 3_000 };
+    const consumer = await consume(log, { handle, bulkhead: byFunction(2) }, { maxBufferedRecords: 50, quota });
+    await passing(log.assign(0));
+    for (let i = 0; i < 300; i++) log.write(0, { headers: { 'function-id': i % 100 === 99 ? 'quick' : 'hanging' } });
+    await eventually(() => expect(called.ended).toEqual(['0:99', '0:199', '0:299']), 3_000);
+    await elapse(1_000);
+    expect(called.running).toEqual(['0:0', '0:1']);
+    expect(consumer.stats()).toMatchObject({ inFlight: 2, surplus: 0, heldPartitions: 0 });
+    expect(surplus).toHaveLength(300 - called.ended.length - consumer.stats().records);
+    expect(consumer.stats().queued).toBeLessThanOrEqual(6);
+    await eventually(() => {
+      called.endAll();
+      expect(log.committed(0)).toBe(300);
+    });
+    expect(called.ended.length + surplus.length).toBe(300);
   });
 
   it('never runs more than its limit at once', async () => {

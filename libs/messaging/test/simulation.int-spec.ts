@@ -17,6 +17,7 @@ const total: Record<keyof Figures, number> = {
   rebalances: 0,
   deaths: 0,
   overlapsOfMembers: 0,
+  surplus: 0,
 };
 
 const failuresOf = async (from: number, count: number): Promise<string[]> => {
@@ -40,6 +41,7 @@ describe('consumer engine, in simulated histories', () => {
   it('meets the faults that it is there for', () => {
     expect(total.deaths).toBeGreaterThan(SEEDS / 2);
     expect(total.rebalances).toBeGreaterThan(2 * SEEDS);
+    expect(total.surplus).toBeGreaterThan(SEEDS / 8);
     expect(total.repeats).toBeGreaterThan(SEEDS);
     expect(total.repeats).toBeLessThan(total.records / 10);
   });

@@ -1,4 +1,11 @@
-import { type Attempt, type AttemptOrigin, type DeferReason, type InvocationRequest, LOGGED_BODY_BYTES_MAX, sameId } from '@cf/contract';
+import {
+  type Attempt,
+  type AttemptOrigin,
+  type InvocationRequest,
+  type InvocationResult,
+  LOGGED_BODY_BYTES_MAX,
+  sameId,
+} from '@cf/contract';
 import { cutText } from '../cut-text.js';
 import type { Execution } from '../execution.js';
 import { foldInvocationResult, foldStepResult } from './fold-result.js';
@@ -93,10 +100,16 @@ const requestRow = (row: Execution, { body, ...envelope }: InvocationRequest): R
   };
 };
 
-/** What waited for its endpoint to be well comes back a few at a time; what waited for a pause of ours is let go when that ends. */
-const isPaced = (reason: DeferReason | null): boolean => reason === 'circuit_open' || reason === 'rate_limited';
+/**
+ * What waits for its endpoint to be well, or for room at its function, comes back a few at a time; what waits for a pause of ours is let
+ * go when that ends. Room has no time of its own: such a sending is due since its event came.
+ */
+const isPaced = ({ deferReason, dueAt, completedAt }: InvocationResult): boolean =>
+  deferReason === 'circuit_open' ||
+  deferReason === 'rate_limited' ||
+  (deferReason === 'quota' && Date.parse(dueAt ?? completedAt) <= Date.parse(completedAt));
 
-const dueRow = (row: Execution): DueRow | null =>
+const dueRow = (row: Execution, isHeld: boolean): DueRow | null =>
   row.nextAttemptAt === null || row.cloudFunctionId === null
     ? null
     : {
@@ -109,7 +122,7 @@ const dueRow = (row: Execution): DueRow | null =>
         origin: 'automatic',
         priority: row.bulk ? PRIORITY.bulk : PRIORITY.automatic,
         dueAt: row.nextAttemptAt,
-        held: isPaced(row.deferReason),
+        held: isHeld,
       };
 
 const fold = (known: Execution | null, heard: HeardResult): Execution =>
@@ -129,6 +142,7 @@ export const planRecording = (
   const requests = new Map<string, RequestRow>();
   const heldFunctions = new Map<string, { orgId: string }>();
   const healthyFunctions = new Set<string>();
+  const paced = new Set<string>();
   for (const one of heard) {
     const id = invocationIdOf(one);
     const before = rows.get(id) ?? null;
@@ -139,7 +153,10 @@ export const planRecording = (
     if ((before?.acceptedAt ?? null) === null || Buffer.byteLength(request.body) > LOGGED_BODY_BYTES_MAX)
       requests.set(id, requestRow(after, request));
     if (request.kind !== 'trigger') continue;
-    if (isPaced(after.deferReason)) heldFunctions.set(sameId(request.cloudFunctionId), { orgId: after.orgId });
+    if (isPaced(one.result)) {
+      paced.add(id);
+      heldFunctions.set(sameId(request.cloudFunctionId), { orgId: after.orgId });
+    } else paced.delete(id);
     if (after.status === 'succeeded') healthyFunctions.add(sameId(request.cloudFunctionId));
   }
   const counts = new Map<string, number>();
@@ -156,7 +173,7 @@ export const planRecording = (
     changed: all.filter((row) => known.has(row.invocationId) && row !== known.get(row.invocationId)),
     requests: [...requests.values()].filter(({ invocationId }) => !known.has(invocationId)),
     changedRequests: [...requests.values()].filter(({ invocationId }) => known.has(invocationId)),
-    due: rescheduled.map(dueRow).filter((row) => row !== null),
+    due: rescheduled.map((row) => dueRow(row, paced.has(row.invocationId))).filter((row) => row !== null),
     notDue: rescheduled.filter((row) => row.nextAttemptAt === null && known.has(row.invocationId)).map(({ invocationId }) => invocationId),
     heldFunctions,
     healthyFunctions: [...healthyFunctions],

@@ -4,6 +4,8 @@ import type { LogRecord } from '../log.js';
 export interface ConsumerObserver {
   /** A record is done with: how long it waited for its start, and how long it ran, tries included. */
   finished?(group: string, topic: string, waitMs: number, runMs: number): void;
+  /** A record is more than its bulkhead may hold and is handed over as surplus. */
+  surplus?(group: string, record: LogRecord): void;
   /** A handler failed and is tried again in place. */
   retrying?(group: string, record: LogRecord, error: unknown, delayMs: number): void;
   /** The tries for an error that is not retryable are used up. */
@@ -23,6 +25,8 @@ export interface ConsumerStats {
   /** Delivered and not started. */
   readonly queued: number;
   readonly inFlight: number;
+  /** Handed over as surplus and not completed. Not part of `inFlight`. */
+  readonly surplus: number;
   readonly inFlightByBulkhead: Readonly<Record<string, number>>;
   /** Waiting for another try, part of `inFlight`. */
   readonly retrying: number;

@@ -29,8 +29,9 @@ export class Dispatcher {
   }
 
   start(): void {
+    const nowMs = this.clock.nowMs();
     while (this.gate.isOpen && this.#startedThisTurn < STARTS_PER_TURN) {
-      const task = this.scheduler.next();
+      const task = this.scheduler.next(nowMs);
       if (task === null) return;
       if (this.#startedThisTurn++ === 0) this.clock.nextTurn(this.#nextTurn);
       this.run(task);

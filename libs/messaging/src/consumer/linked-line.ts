@@ -8,20 +8,20 @@ export interface InLine<T extends InLine<T>> {
 /** First in, first out, with removal from the middle, in constant time and without allocation. */
 export class LinkedLine<T extends InLine<T>> {
   first: T | null = null;
-  #last: T | null = null;
+  last: T | null = null;
 
   push(item: T): void {
     item.line = this;
-    item.before = this.#last;
-    if (this.#last === null) this.first = item;
-    else this.#last.after = item;
-    this.#last = item;
+    item.before = this.last;
+    if (this.last === null) this.first = item;
+    else this.last.after = item;
+    this.last = item;
   }
 
   remove(item: T): void {
     if (item.before === null) this.first = item.after;
     else item.before.after = item.after;
-    if (item.after === null) this.#last = item.before;
+    if (item.after === null) this.last = item.before;
     else item.after.before = item.before;
     item.before = null;
     item.after = null;

@@ -14,7 +14,7 @@ const newRunning = (): Running => {
   const controller = new AbortController();
   // Every running call of the partition listens to it.
   setMaxListeners(0, controller.signal);
-  return { signal: controller.signal, abort: () => controller.abort() };
+  return { signal: controller.signal, isSurplus: false, abort: () => controller.abort() };
 };
 
 /** One partition from its assignment to its loss. Getting it again makes a new one, so nothing that is late can touch it. */

@@ -17,6 +17,8 @@ import { TaskRunner } from './task-runner.js';
 
 /** Beyond the drain time of the other members: a rejoin that no assignment ended is over then, if the member is well. */
 const REJOIN_MARGIN_MS = 1_000;
+/** As many as publish at once what follows from them; the rest waits where it is. */
+const SURPLUS_AT_ONCE = 256;
 /** Kept of the drain time for the last commit: a round trip or two, never most of a short drain. */
 const commitReserveMs = (drainTimeoutMs: number): number => Math.min(500, drainTimeoutMs / 4);
 
@@ -42,6 +44,9 @@ export class ParallelConsumer {
   readonly #scheduler: Scheduler<Task>;
   readonly #runner: TaskRunner;
   readonly #dispatcher: Dispatcher;
+  /** What was taken from bulkheads that held too much: beside all limits but one of its own, since nothing is called for it. */
+  readonly #surplus = new Scheduler<Task>(SURPLUS_AT_ONCE, () => Infinity);
+  readonly #surplusDispatcher: Dispatcher;
   readonly #commits: CommitLoop;
   readonly #buffer: FetchBuffer;
   #member: GroupMember | null = null;
@@ -84,6 +89,7 @@ export class ParallelConsumer {
       (task) => this.#failedAlive(task),
     );
     this.#dispatcher = new Dispatcher(this.#scheduler, this.#gate, clock, (task) => void this.#runner.run(task));
+    this.#surplusDispatcher = new Dispatcher(this.#surplus, this.#gate, clock, (task) => void this.#runner.run(task));
     this.#commits = new CommitLoop(
       this.#committer,
       clock,
@@ -141,8 +147,9 @@ export class ParallelConsumer {
     return {
       group: this.options.group,
       assignedPartitions: partitions.length,
-      queued: this.#scheduler.queued + sum(({ guard }) => guard.waiting),
+      queued: this.#scheduler.queued + this.#surplus.queued + sum(({ guard }) => guard.waiting),
       inFlight: this.#scheduler.inFlight,
+      surplus: this.#surplus.queued + this.#surplus.inFlight,
       inFlightByBulkhead: this.#scheduler.inFlightByBulkhead(),
       retrying: this.#runner.waiting,
       records: sum(({ tracker }) => tracker.records),
@@ -238,7 +245,7 @@ export class ParallelConsumer {
   /** Counts running calls as completed, so that nobody repeats them, and lets them finish. */
   #letGoOfRunning(): void {
     for (const task of this.#runner.running) {
-      if (task.completed || task.partition.lost) continue;
+      if (task.completed || task.isSurplus || task.partition.lost) continue;
       this.#letGo.set(task, task.partition.running.abort);
       this.#complete(task);
     }
@@ -250,7 +257,8 @@ export class ParallelConsumer {
     if (partition === undefined) return;
     this.#partitions.delete(key);
     partition.lost = true;
-    for (let task = partition.tracker.lowest; task !== null; task = task.higher) if (task.line !== null) this.#scheduler.remove(task);
+    for (let task = partition.tracker.lowest; task !== null; task = task.higher)
+      if (task.line !== null) this.#schedulerOf(task).remove(task);
     this.#committer.drop(partition);
     partition.guard.close();
     this.#duplicatesOfClosed += partition.tracker.duplicates;
@@ -258,16 +266,16 @@ export class ParallelConsumer {
   }
 
   #ended(task: Task, resolved: boolean): void {
-    this.#scheduler.release(task);
+    this.#schedulerOf(task).release(task, this.clock.nowMs());
     if (resolved) this.#complete(task);
     this.#letGo.delete(task);
-    this.#dispatcher.start();
+    (task.isSurplus ? this.#surplusDispatcher : this.#dispatcher).start();
   }
 
   #failedAlive(task: Task): void {
     if (task.alone) {
       task.partition.guard.survived(task);
-      this.#scheduler.share(task);
+      this.#schedulerOf(task).share(task);
       this.#dispatcher.wake();
     }
   }
@@ -296,9 +304,26 @@ export class ParallelConsumer {
     this.#commits.commit();
     this.#buffer.releaseRoomy();
     this.#scheduler.recheck();
+    this.#takeSurplus();
     const waitedMs = this.clock.nowMs() - this.#revokedAtMs;
     if (waitedMs > this.options.drainTimeoutMs + REJOIN_MARGIN_MS && this.#member?.healthy() === true) this.#resume();
     this.#dispatcher.start();
+  }
+
+  #takeSurplus(): void {
+    const { quota, group } = this.options;
+    if (quota !== undefined && this.#gate.isOpen) {
+      for (const task of this.#scheduler.takeSurplus(quota, this.clock.nowMs())) {
+        task.isSurplus = true;
+        this.observer.surplus?.(group, task.record);
+        this.#surplus.enqueue(task);
+      }
+    }
+    this.#surplusDispatcher.start();
+  }
+
+  #schedulerOf({ isSurplus }: Task): Scheduler<Task> {
+    return isSurplus ? this.#surplus : this.#scheduler;
   }
 
   /** What was announced in a commit may start. */

@@ -8,6 +8,7 @@ class Work implements Schedulable<Work> {
   after: Work | null = null;
   line: LinkedLine<Work> | null = null;
   running = false;
+  startedAtMs = 0;
   alone = false;
   constructor(
     readonly id: number,
@@ -199,5 +200,79 @@ describe('scheduler', () => {
     expect(startAll(scheduler)).toEqual([]);
     scheduler.remove(gone);
     expect(startAll(scheduler)).toEqual([last]);
+  });
+
+  const QUOTA = { callMs: 1_000, worksOffMs: 10_000 };
+  const queued = (surplus: readonly Work[]): number[] => surplus.map(({ id }) => id);
+
+  it('takes out what a bulkhead would not work off in time, the youngest first', () => {
+    const scheduler = new Scheduler<Work>(10, () => 2);
+    for (const work of many(20, null, 'slow')) scheduler.enqueue(work);
+    expect([scheduler.next(0), scheduler.next(0), scheduler.next(0)].map((work) => work?.id)).toEqual([0, 1, undefined]);
+    expect(scheduler.takeSurplus(QUOTA, 999)).toEqual([]);
+    expect(queued(scheduler.takeSurplus(QUOTA, 2_000))).toEqual([19, 18, 17, 16, 15, 14, 13, 12]);
+    expect(scheduler.takeSurplus(QUOTA, 2_000)).toEqual([]);
+    expect(queued(scheduler.takeSurplus(QUOTA, 100_000))).toEqual([11, 10, 9, 8, 7, 6, 5, 4]);
+    expect(scheduler.queued).toBe(2);
+  });
+
+  it('leaves a bulkhead alone whose calls are quick, however many wait, and one of whose calls hangs', () => {
+    const scheduler = new Scheduler<Work>(10, () => 4);
+    for (const work of many(1_000, null, 'quick')) scheduler.enqueue(work);
+    let running = [1, 2, 3, 4].map(() => scheduler.next(0)!);
+    for (let nowMs = 50; nowMs < 3_000; nowMs += 50) {
+      const [hangs, ...others] = running;
+      for (const work of others) scheduler.release(work, nowMs);
+      running = [hangs!, ...others.map(() => scheduler.next(nowMs)!)];
+      expect(scheduler.takeSurplus(QUOTA, nowMs)).toEqual([]);
+    }
+  });
+
+  it('takes the last record of an order key before the ones that it follows', () => {
+    const scheduler = new Scheduler<Work>(10, () => 1);
+    for (const work of many(6, 'chat', 'slow')) scheduler.enqueue(work);
+    scheduler.next(0);
+    expect(queued(scheduler.takeSurplus(QUOTA, 100_000))).toEqual([]);
+    const other = new Work(6, 'another chat', 'slow');
+    scheduler.enqueue(other);
+    for (const work of many(3, 'another chat', 'slow')) scheduler.enqueue(work);
+    expect(scheduler.takeSurplus(QUOTA, 100_000).at(-1)).toBe(other);
+  });
+
+  it('keeps what it holds in order after surplus was taken, and loses none of it', () => {
+    const step = fc.record({ key: fc.constantFrom('a', 'b', null), bulkhead: fc.constantFrom('x', 'y'), starts: fc.nat({ max: 2 }) });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const scheduler = new Scheduler<Work>(5, () => 2);
+        const inside = new Set<Work>();
+        const running: Work[] = [];
+        steps.forEach(({ key, bulkhead, starts }, id) => {
+          const work = new Work(id, key === null ? null : `${bulkhead}/${key}`, bulkhead);
+          inside.add(work);
+          scheduler.enqueue(work);
+          for (let i = 0; i < starts; i++) {
+            const next = scheduler.next(id * 500);
+            if (next !== null) running.push(next);
+          }
+          for (const taken of scheduler.takeSurplus({ callMs: 500, worksOffMs: 2_000 }, id * 500)) {
+            expect([inside.delete(taken), taken.running]).toEqual([true, false]);
+          }
+          expect(scheduler.queued + scheduler.inFlight).toBe(inside.size);
+        });
+        for (const work of inside) if (!work.running && running.length === 0) running.push(scheduler.next()!);
+        const last = new Map<string, number>();
+        while (running.length > 0) {
+          const work = running.shift()!;
+          if (work.orderKey !== null) {
+            expect(work.id).toBeGreaterThan(last.get(work.orderKey) ?? -1);
+            last.set(work.orderKey, work.id);
+          }
+          inside.delete(work);
+          scheduler.release(work);
+          running.push(...startAll(scheduler));
+        }
+        expect(inside.size).toBe(0);
+      }),
+    );
   });
 });

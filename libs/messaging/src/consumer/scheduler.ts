@@ -1,3 +1,4 @@
+import type { WindowQuota } from '../parallel-consumer-options.js';
 import { LinkedLine, type InLine } from './linked-line.js';
 import { type Contender, Turns } from './turns.js';
 
@@ -7,6 +8,7 @@ export interface Schedulable<T extends InLine<T>> extends InLine<T> {
   /** Whose bulkhead it is; of one bulkhead it is always the same. */
   readonly tenantKey: string | null;
   running: boolean;
+  startedAtMs: number;
   /** Starts when nothing else runs, and nothing else starts meanwhile. */
   alone: boolean;
 }
@@ -30,12 +32,34 @@ class BulkheadState<T extends Schedulable<T>> implements Contender<BulkheadState
   line: LinkedLine<BulkheadState<T>> | null = null;
   running = 0;
   readonly ready = new LinkedLine<T>();
+  /** Not started, those behind their order key included. */
+  queued = 0;
+  #startsMs = 0;
+  #endedCallMs = 0;
 
   constructor(
     readonly key: string | null,
     readonly tenant: TenantState<T>,
   ) {}
+
+  started(atMs: number): void {
+    this.running++;
+    this.#startsMs += atMs;
+  }
+
+  ended(startedAtMs: number, nowMs: number): void {
+    this.running--;
+    this.#startsMs -= startedAtMs;
+    this.#endedCallMs += (nowMs - startedAtMs - this.#endedCallMs) * WEIGHT_OF_LAST_CALL;
+  }
+
+  /** How long a call takes, by those that ended and by those that run: calls that hang do not end. */
+  callMs(nowMs: number): number {
+    return Math.max(this.#endedCallMs, this.running === 0 ? 0 : nowMs - this.#startsMs / this.running);
+  }
 }
+
+const WEIGHT_OF_LAST_CALL = 1 / 8;
 
 /**
  * Decides which record runs next.
@@ -73,6 +97,7 @@ export class Scheduler<T extends Schedulable<T>> {
 
   enqueue(task: T): void {
     this.queued++;
+    this.#bulkheadOf(task).queued++;
     if (task.orderKey === null || !this.#waiting.has(task.orderKey)) {
       if (task.orderKey !== null) this.#waiting.set(task.orderKey, null);
       this.#makeReady(task);
@@ -84,7 +109,7 @@ export class Scheduler<T extends Schedulable<T>> {
   }
 
   /** The task to start now; it holds its slot and its order key until `release`. Null when none may start. */
-  next(): T | null {
+  next(nowMs = 0): T | null {
     if (this.inFlight >= this.maxInFlight || (this.#alone !== null && this.inFlight > 0)) return null;
     const task = this.#alone ?? this.#pick();
     if (task === null) return null;
@@ -95,9 +120,11 @@ export class Scheduler<T extends Schedulable<T>> {
     const bulkhead = this.#bulkheadOf(task);
     bulkhead.ready.remove(task);
     task.running = true;
+    task.startedAtMs = nowMs;
     this.queued--;
     this.inFlight++;
-    bulkhead.running++;
+    bulkhead.queued--;
+    bulkhead.started(nowMs);
     bulkhead.tenant.running++;
     this.#place(bulkhead);
     return task;
@@ -109,12 +136,12 @@ export class Scheduler<T extends Schedulable<T>> {
   }
 
   /** The task ended, whatever came of it. */
-  release(task: T): void {
+  release(task: T, nowMs = 0): void {
     const bulkhead = this.#bulkheadOf(task);
     this.share(task);
     task.running = false;
     this.inFlight--;
-    bulkhead.running--;
+    bulkhead.ended(task.startedAtMs, nowMs);
     bulkhead.tenant.running--;
     this.#freeKey(task);
     this.#place(bulkhead);
@@ -127,9 +154,31 @@ export class Scheduler<T extends Schedulable<T>> {
     this.share(task);
     task.line?.remove(task);
     this.queued--;
-    if (!wasReady) return;
-    this.#freeKey(task);
+    bulkhead.queued--;
+    if (wasReady) this.#freeKey(task);
     this.#place(bulkhead);
+  }
+
+  /** Takes out what bulkheads hold beyond their quota: the youngest, and of an order key the last one first. */
+  takeSurplus({ callMs, worksOffMs }: WindowQuota, nowMs: number): T[] {
+    const surplus: T[] = [];
+    if (this.#alone !== null) return surplus;
+    for (const bulkhead of this.#bulkheads.values()) {
+      // One that runs nothing waits for its turn, and that is not its fault.
+      if (bulkhead.running === 0 || bulkhead.queued <= bulkhead.running) continue;
+      const takesMs = bulkhead.callMs(nowMs);
+      if (takesMs < callMs) continue;
+      const quota = Math.max(bulkhead.running, Math.floor((worksOffMs * bulkhead.running) / takesMs));
+      while (bulkhead.queued > quota) {
+        const youngest = bulkhead.ready.last;
+        if (youngest === null || youngest.alone) break;
+        const behind = youngest.orderKey === null ? null : (this.#waiting.get(youngest.orderKey)?.last ?? null);
+        const task = behind?.bulkheadKey === bulkhead.key ? behind : youngest;
+        this.remove(task);
+        surplus.push(task);
+      }
+    }
+    return surplus;
   }
 
   /** Limits may have grown: bulkheads that stand aside are looked at again. */
@@ -184,7 +233,7 @@ export class Scheduler<T extends Schedulable<T>> {
     if (bulkhead.ready.first !== null) tenant.turns.stand(bulkhead);
     else {
       bulkhead.line?.remove(bulkhead);
-      if (bulkhead.running === 0) this.#forget(bulkhead);
+      if (bulkhead.running === 0 && bulkhead.queued === 0) this.#forget(bulkhead);
     }
     this.#placeTenant(tenant);
   }

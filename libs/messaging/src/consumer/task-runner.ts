@@ -31,7 +31,8 @@ export class TaskRunner {
 
   async run(task: Task): Promise<void> {
     const { record, partition } = task;
-    const context = partition.running;
+    const { signal } = partition.running;
+    const context = task.isSurplus ? { signal, isSurplus: true } : partition.running;
     const startedMs = this.clock.nowMs();
     let failures = 0;
     let lastingFailures = 0;

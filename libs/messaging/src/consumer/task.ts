@@ -16,6 +16,8 @@ export class Task implements Schedulable<Task>, Tracked<Task>, Guarded {
   lower: Task | null = null;
   higher: Task | null = null;
   running = false;
+  startedAtMs = 0;
+  isSurplus = false;
   /** How often a process died while it may have run. */
   deaths = 0;
   alone = false;

@@ -8,6 +8,8 @@ export interface MessageContext {
   readonly text: string;
   /** Aborted when the record belongs to another member now: let go, nothing that follows counts. */
   readonly signal: AbortSignal;
+  /** More than its bulkhead may hold, in a group with a `quota`: let it go without doing what the bulkhead bounds. */
+  readonly isSurplus: boolean;
   /** The span of the message; a new trace when it brought none. */
   readonly traceparent: string;
 }
@@ -19,6 +21,7 @@ export class ReceivedMessageContext implements MessageContext {
     readonly record: LogRecord,
     readonly text: string,
     readonly signal: AbortSignal,
+    readonly isSurplus: boolean,
     traceparent?: string,
   ) {
     this.#traceparent = traceparent;

@@ -44,6 +44,8 @@ export interface Run {
   readonly record: LogRecord;
   readonly orderKey: string | null;
   readonly ownership: Ownership;
+  /** Let go without a call: no order and no limits hold for it. */
+  readonly isSurplus: boolean;
   isActive: boolean;
   /** It ran when a revoke began that counts what runs as done. */
   isLetGo: boolean;
@@ -58,6 +60,7 @@ interface ProcessFacts {
   readonly tasks: Set<Run>;
   isRevoking: boolean;
   revokingSinceMs: number;
+  surplusAtMs: number;
   commitsAtMs: number;
   commitFailedAtMs: number;
   unsettledSinceMs: number;
@@ -76,6 +79,7 @@ export class Referee {
   readonly excused = new Set<string>();
   runs = 0;
   repeats = 0;
+  surplus = 0;
   overlapsOfMembers = 0;
   readonly #processes = new Map<SimulatedProcess, ProcessFacts>();
   readonly #letGo = new Map<string, SimulatedProcess>();
@@ -123,7 +127,7 @@ export class Referee {
     facts.isRevoking = true;
     facts.revokingSinceMs = this.time.nowMs;
     facts.unsettledSinceMs = this.time.nowMs;
-    if (this.scenario.onRevoke === 'complete-running') for (const run of facts.tasks) run.isLetGo = true;
+    if (this.scenario.onRevoke === 'complete-running') for (const run of facts.tasks) run.isLetGo = !run.isSurplus;
   }
 
   /** The engine says that it has let go: in time nothing may run on, and without trouble nothing completed is left for others to repeat. */
@@ -195,7 +199,7 @@ export class Referee {
     this.#factsOf(process).commitFailedAtMs = this.time.nowMs;
   }
 
-  started(process: SimulatedProcess, record: LogRecord): Run {
+  started(process: SimulatedProcess, record: LogRecord, isSurplus = false): Run {
     const facts = this.#factsOf(process);
     const orderKey = this.limits.orderKeyOf(record);
     const earlier = this.#triedBefore(facts, record);
@@ -214,9 +218,21 @@ export class Referee {
     if (facts.isRevoking) this.#violated(`${name} starts while its partition may go`);
     if (ownership.tries.has(record.offset)) this.#violated(`${name} runs twice in one ownership`);
     if (covers(ownership.known, record.offset)) this.#violated(`${name} is run again although it was committed`);
-    if (orderKey !== null) this.#keepsOrder(facts, ownership, orderKey, record);
-    this.#keepsLimits(facts, record);
-    const run: Run = { record, orderKey, ownership, isActive: true, isLetGo: false, failures: 0, resolvedAtMs: null };
+    if (isSurplus) this.#isBeyondQuota(facts, record);
+    else {
+      if (orderKey !== null) this.#keepsOrder(facts, ownership, orderKey, record);
+      this.#keepsLimits(facts, record);
+    }
+    const run: Run = {
+      record,
+      orderKey: isSurplus ? null : orderKey,
+      ownership,
+      isSurplus,
+      isActive: true,
+      isLetGo: false,
+      failures: 0,
+      resolvedAtMs: null,
+    };
     ownership.tries.set(record.offset, run);
     facts.tasks.add(run);
     return run;
@@ -344,11 +360,22 @@ export class Referee {
     ownership.lastStarted.set(orderKey, record.offset);
   }
 
+  /** Only a function that has calls running can hold more than its quota. */
+  #isBeyondQuota(facts: ProcessFacts, record: LogRecord): void {
+    this.surplus++;
+    const own = this.limits.functionOf(record);
+    const runsToo = [...facts.tasks].some((run) => !run.isSurplus && this.limits.functionOf(run.record) === own);
+    if (!runsToo && this.time.nowMs - facts.surplusAtMs > 1_000)
+      this.#violated(`${recordName(record)} is surplus of a function that runs nothing`);
+    facts.surplusAtMs = this.time.nowMs;
+  }
+
   #keepsLimits(facts: ProcessFacts, record: LogRecord): void {
-    if (facts.tasks.size >= this.scenario.maxInFlight) this.#violated(`more than ${this.scenario.maxInFlight} at once`);
+    if ([...facts.tasks].filter((run) => !run.isSurplus).length >= this.scenario.maxInFlight)
+      this.#violated(`more than ${this.scenario.maxInFlight} at once`);
     const own = this.limits.functionOf(record);
     let beside = 0;
-    for (const run of facts.tasks) if (this.limits.functionOf(run.record) === own) beside++;
+    for (const run of facts.tasks) if (!run.isSurplus && this.limits.functionOf(run.record) === own) beside++;
     if (beside >= this.limits.limitOf(record)) this.#violated(`more than ${this.limits.limitOf(record)} of ${own} at once`);
   }
 
@@ -373,7 +400,14 @@ export class Referee {
     let facts = this.#processes.get(process);
     if (facts === undefined) {
       const nothing = { owned: new Map<string, Ownership>(), tasks: new Set<Run>(), isRevoking: false, revokingSinceMs: -Infinity };
-      facts = { process, ...nothing, commitsAtMs: -Infinity, commitFailedAtMs: -Infinity, unsettledSinceMs: this.time.nowMs };
+      facts = {
+        process,
+        ...nothing,
+        surplusAtMs: -Infinity,
+        commitsAtMs: -Infinity,
+        commitFailedAtMs: -Infinity,
+        unsettledSinceMs: this.time.nowMs,
+      };
       if (!process.isDead) this.#processes.set(process, facts);
     }
     return facts;

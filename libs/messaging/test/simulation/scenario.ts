@@ -1,3 +1,4 @@
+import type { WindowQuota } from '../../src/parallel-consumer-options.js';
 import type { Chance } from './chance.js';
 
 /** What a seed stands for: the shape of the work and how much of each fault there is. */
@@ -20,6 +21,7 @@ export interface Scenario {
   readonly bulkheadLimit: number;
   readonly maxBufferedRecords: number;
   readonly fetchMax: number;
+  readonly quota: WindowQuota | null;
   readonly callMs: number;
   readonly faultsUntilMs: number;
   readonly faults: Faults;
@@ -69,6 +71,7 @@ export const drawScenario = (chance: Chance): Scenario => {
     bulkheadLimit: chance.oneOf([1, 2, 5]),
     maxBufferedRecords,
     fetchMax: chance.oneOf([1, maxBufferedRecords / 4, maxBufferedRecords / 2]),
+    quota: chance.hits(0.4) ? { callMs: 2_500, worksOffMs: chance.oneOf([100, 10_000, 60_000]) } : null,
     callMs: chance.oneOf([5, 50, 400]),
     faultsUntilMs: chance.between(1_000, 8_000),
     faults: {

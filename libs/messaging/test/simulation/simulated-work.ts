@@ -52,16 +52,16 @@ export class SimulatedWork implements GroupPolicy {
     if (this.process.chance.hits(this.around.faults().preparationFails)) throw failure('cannot prepare', true);
   }
 
-  async handle(record: LogRecord, { signal }: RecordContext): Promise<void> {
+  async handle(record: LogRecord, { signal, isSurplus }: RecordContext): Promise<void> {
     if (this.process.isDead) return new Promise(() => {});
     const { referee } = this.around;
-    const run = referee.started(this.process, record);
-    if (record.headers['kills'] !== undefined) {
+    const run = referee.started(this.process, record, isSurplus);
+    if (!isSurplus && record.headers['kills'] !== undefined) {
       this.around.kill(this.process);
       return new Promise(() => {});
     }
     try {
-      await this.#call(record, signal);
+      if (!isSurplus) await this.#call(record, signal);
       await this.#publish(record, signal);
     } catch (error) {
       this.#ended(run, signal, error);

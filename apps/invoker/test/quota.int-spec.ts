@@ -1,0 +1,54 @@
+/** Real: the service, HTTP. In memory: the log. The window is small here, so that a few hundred requests fill it. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { triggerInvocationRequests } from '@cf/contract';
+import { CustomerEndpoint, eventually } from '@cf/testing';
+import { TRIGGER_GROUP } from '../src/trigger-lane.group.js';
+import { PARTITIONS, RunningInvoker } from './running-invoker.js';
+
+const WINDOW = 400;
+const settings = {
+  INVOKER_TRIGGER_WINDOW_RECORDS: String(WINDOW),
+  INVOKER_QUOTA_CALL_MS: '300',
+  INVOKER_QUOTA_WORKS_OFF_MS: '1000',
+};
+
+let invoker: RunningInvoker;
+let endpoint: CustomerEndpoint;
+beforeAll(async () => {
+  Object.assign(process.env, settings);
+  [invoker, endpoint] = await Promise.all([RunningInvoker.start(), CustomerEndpoint.start()]);
+});
+afterAll(async () => {
+  for (const name of Object.keys(settings)) delete process.env[name];
+  await endpoint?.close();
+  await invoker?.stop();
+});
+
+it('a function that hangs holds its quota of the window: others are called, and what is beyond it is deferred, none lost', async () => {
+  const api = await invoker.setApi(await invoker.addOrganization(), endpoint.url);
+  const hanging = await invoker.setFunction(api, { timeoutMs: 30_000, maxConcurrency: 10 });
+  endpoint.answer(`/${hanging.endpointUrl}`, () => ({ hang: true }));
+  const quick = await invoker.setFunction(api);
+  const ofHanging = Array.from({ length: 5 * WINDOW }, () => invoker.trigger(hanging, { chatId: randomUUID() }));
+  const ofQuick = Array.from({ length: 40 }, () => invoker.trigger(quick));
+  const between = ofHanging.length / ofQuick.length;
+  const sent = ofHanging.map((request, index) => invoker.send(request, index % PARTITIONS));
+  ofQuick.forEach((request, index) => sent.splice((index + 1) * between, 0, invoker.send(request, index % PARTITIONS)));
+  await Promise.all(sent);
+
+  await Promise.all(ofQuick.map((request) => invoker.resultOf(request)));
+  const called = (): number => endpoint.callsTo(`/${hanging.endpointUrl}`).length;
+  const quota = 8;
+  await eventually(() => {
+    const deferred = ofHanging.filter((request) => invoker.resultsOf(request).length > 0);
+    expect(deferred.length + called() + quota).toBeGreaterThanOrEqual(ofHanging.length);
+  });
+  expect(called()).toBeLessThanOrEqual(8);
+  for (const request of ofHanging) {
+    for (const result of invoker.resultsOf(request))
+      expect(result).toMatchObject({ disposition: 'deferred', deferReason: 'quota', dueAt: request.acceptedAt, attempts: [] });
+  }
+  const committed = await invoker.log.committedOffsets(TRIGGER_GROUP, triggerInvocationRequests.name);
+  expect(committed.every((offset) => offset !== null)).toBe(true);
+});
