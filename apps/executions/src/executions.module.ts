@@ -20,7 +20,14 @@ import { EXECUTIONS_CONFIG, readExecutionsConfig } from './executions.config.js'
 import { ExecutionsGroup } from './executions.group.js';
 import { ExecutionAudit } from './execution-audit.js';
 import { ExecutionsShutdown } from './executions.shutdown.js';
+import { FunctionHealthController } from './health/function-health.controller.js';
+import { FunctionHealthRepository } from './health/function-health.repository.js';
+import { HealthDeltas } from './health/health-deltas.repository.js';
+import { HealthFolder } from './health/health-folder.js';
 import { RecordedInvocationResultsConsumer } from './invocation-results.consumer.js';
+import { NotificationFeed } from './notifications/notification-feed.js';
+import { AllNotificationsController, NotificationsController } from './notifications/notifications.controller.js';
+import { Notifications } from './notifications/notifications.repository.js';
 import { ExecutionPages } from './query/execution-pages.repository.js';
 import { ExecutionsController } from './query/executions.controller.js';
 import { ExecutionsStatisticsController } from './query/executions-statistics.controller.js';
@@ -53,6 +60,9 @@ import { TestInvocationsController } from './test-invocations/test-invocations.c
     ReplaysController,
     ExecutionsStatisticsController,
     ExecutionsStreamController,
+    FunctionHealthController,
+    NotificationsController,
+    AllNotificationsController,
     BackTestsController,
     KeptDeadLettersController,
     TestInvocationsController,
@@ -84,6 +94,11 @@ import { TestInvocationsController } from './test-invocations/test-invocations.c
     ExecutionChanges,
     OpenStreams,
     ExecutionFeed,
+    HealthDeltas,
+    FunctionHealthRepository,
+    HealthFolder,
+    Notifications,
+    NotificationFeed,
     KeptDeadLetters,
     RecordedEventsRepository,
     TestRunner,

@@ -4,6 +4,8 @@ import { Partitions } from './database/partitions.js';
 import { BacklogMetrics } from './due/backlog-metrics.js';
 import { Claimer } from './due/claimer.js';
 import { TriggerChanges } from './due/trigger-changes.js';
+import { HealthFolder } from './health/health-folder.js';
+import { NotificationFeed } from './notifications/notification-feed.js';
 import { TestRunner } from './test-invocations/run-test.js';
 import { ExecutionFeed } from './stream/execution-feed.js';
 import { OpenStreams } from './stream/open-streams.js';
@@ -19,6 +21,8 @@ export class ExecutionsShutdown implements OnApplicationShutdown {
     private readonly backlog: BacklogMetrics,
     private readonly tests: TestRunner,
     private readonly feed: ExecutionFeed,
+    private readonly healthFolder: HealthFolder,
+    private readonly notificationFeed: NotificationFeed,
     private readonly streams: OpenStreams,
     private readonly replayer: Replayer,
     private readonly database: ExecutionsDatabase,
@@ -26,7 +30,17 @@ export class ExecutionsShutdown implements OnApplicationShutdown {
 
   async onApplicationShutdown(): Promise<void> {
     this.streams.stop();
-    const users = [this.claimer, this.triggerChanges, this.partitions, this.backlog, this.tests, this.feed, this.replayer];
+    const users = [
+      this.claimer,
+      this.triggerChanges,
+      this.partitions,
+      this.backlog,
+      this.tests,
+      this.feed,
+      this.healthFolder,
+      this.notificationFeed,
+      this.replayer,
+    ];
     await Promise.all(users.map((user) => user.stop()));
     await this.database.stop();
   }

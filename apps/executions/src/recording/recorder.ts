@@ -4,6 +4,8 @@ import type { EntityManager } from 'typeorm';
 import { UNIQUE_VIOLATION } from '../database/copy-rows.js';
 import { StatementRefused } from '../database/statement-refused.js';
 import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.js';
+import { HealthDeltas } from '../health/health-deltas.repository.js';
+import { tallyRecording } from '../health/tally-recording.js';
 import { BatchWriter } from './batch-writer.js';
 import { type HeardResult, invocationIdOf } from './heard-result.js';
 import { attemptRowsOf, planRecording } from './plan-recording.js';
@@ -30,6 +32,7 @@ export class Recorder {
 
   constructor(
     private readonly repository: ResultsRepository,
+    private readonly health: HealthDeltas,
     @Inject(EXECUTIONS_CONFIG) private readonly config: ExecutionsConfig,
     metrics: Metrics,
   ) {
@@ -83,5 +86,6 @@ export class Recorder {
     await this.repository.unschedule(manager, plan.notDue);
     await this.repository.hastenFunctions(manager, plan.healthyFunctions, this.config.EXECUTIONS_RELEASE_MAX);
     await this.repository.holdFunctions(manager, plan.heldFunctions, this.config.EXECUTIONS_RELEASE_FIRST);
+    await this.health.append(manager, tallyRecording(batch, known, plan, newAttempts, Date.now()));
   }
 }

@@ -14,6 +14,8 @@ const RETRY_MS = 2_000;
 
 /** Server-Sent Events to one reader, with a bound on what waits for it. */
 export class EventStream {
+  /** The id from which its reader would go on now. */
+  place: (() => string) | null = null;
   private readonly response: ServerResponse;
   private ended = false;
 
@@ -45,11 +47,11 @@ export class EventStream {
     return this.response.writableLength < BUFFER_BYTES_MAX;
   }
 
-  /** Shows that the connection lives; with an id it also moves the place from which its reader would go on. */
-  heartbeat(id?: string): void {
-    if (!this.ended && this.response.writableLength < BUFFER_BYTES_MAX) {
-      this.response.write(`: heartbeat\n${id === undefined ? '' : `id: ${id}\n`}\n`);
-    }
+  /** Shows that the connection lives, and moves the place from which its reader would go on. */
+  heartbeat(): void {
+    if (this.ended || this.response.writableLength >= BUFFER_BYTES_MAX) return;
+    const id = this.place?.();
+    this.response.write(`: heartbeat\n${id === undefined ? '' : `id: ${id}\n`}\n`);
   }
 
   /** Resolves once everything was taken; to false when that did not happen in time. */

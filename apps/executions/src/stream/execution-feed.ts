@@ -35,12 +35,11 @@ interface Reader {
 @Injectable()
 export class ExecutionFeed implements OnApplicationBootstrap {
   private readonly stopping = new AbortController();
-  private readonly readers = new Set<Reader>();
   private readonly live = new Set<Reader>();
   private position: StreamPosition = { xid: 0n, position: 0n, index: 0 };
   private telling: Promise<void> | null = null;
   private pruning: Promise<void> = Promise.resolve();
-  private timers: NodeJS.Timeout[] = [];
+  private timer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly changes: ExecutionChanges,
@@ -50,27 +49,25 @@ export class ExecutionFeed implements OnApplicationBootstrap {
   ) {}
 
   onApplicationBootstrap(): void {
-    const { EXECUTIONS_STREAM_HEARTBEAT_MS: heartbeatMs, EXECUTIONS_STREAM_RESUME_MS: resumeMs } = this.config;
     const prune = (): void => {
-      this.pruning = this.pruning.then(() => this.changes.prune(resumeMs + KEPT_LONGER_MS)).catch(() => undefined);
+      this.pruning = this.pruning
+        .then(() => this.changes.prune(this.config.EXECUTIONS_STREAM_RESUME_MS + KEPT_LONGER_MS))
+        .catch(() => undefined);
     };
-    this.timers = [setInterval(prune, PRUNE_EVERY_MS).unref(), setInterval(() => this.beat(), heartbeatMs).unref()];
+    this.timer = setInterval(prune, PRUNE_EVERY_MS).unref();
   }
 
   async stop(): Promise<void> {
     this.stopping.abort();
-    for (const timer of this.timers) clearInterval(timer);
+    clearInterval(this.timer);
     await Promise.all([this.telling, this.pruning]);
   }
 
   /** Tells the stream everything after `position` that its filters want, for as long as it is open. */
   join(stream: EventStream, orgId: string, filters: ExecutionFilters, position: StreamPosition): void {
     const reader: Reader = { orgId, filters, stream, position };
-    this.readers.add(reader);
-    stream.onClose(() => {
-      this.readers.delete(reader);
-      this.live.delete(reader);
-    });
+    stream.place = () => writePosition(reader.position, Date.now());
+    stream.onClose(() => this.live.delete(reader));
     void this.catchUp(reader);
   }
 
@@ -82,6 +79,7 @@ export class ExecutionFeed implements OnApplicationBootstrap {
       if (!this.tellAll(reader, read) || read.more) continue;
       if (this.live.size === 0) this.position = reader.position;
       if (isAfter(this.position, reader.position)) continue;
+      if (!reader.stream.isOpen) return;
       this.live.add(reader);
       this.telling ??= this.tellLive().finally(() => (this.telling = null));
       return;
@@ -127,10 +125,6 @@ export class ExecutionFeed implements OnApplicationBootstrap {
       await this.pause(1_000);
       return null;
     }
-  }
-
-  private beat(): void {
-    for (const { stream, position } of this.readers) stream.heartbeat(writePosition(position, Date.now()));
   }
 
   private async pause(ms: number = this.config.EXECUTIONS_STREAM_LOOK_EVERY_MS): Promise<void> {

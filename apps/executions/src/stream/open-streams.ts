@@ -19,7 +19,7 @@ interface OpenStream {
 @Injectable()
 export class OpenStreams implements OnApplicationBootstrap {
   private readonly open = new Set<OpenStream>();
-  private timer: NodeJS.Timeout | undefined;
+  private timers: NodeJS.Timeout[] = [];
   private readonly cut;
 
   constructor(
@@ -33,11 +33,15 @@ export class OpenStreams implements OnApplicationBootstrap {
   }
 
   onApplicationBootstrap(): void {
-    this.timer = setInterval(() => this.look(), LOOK_EVERY_MS).unref();
+    const beat = (): void => this.open.forEach(({ stream }) => stream.heartbeat());
+    this.timers = [
+      setInterval(() => this.look(), LOOK_EVERY_MS).unref(),
+      setInterval(beat, this.config.EXECUTIONS_STREAM_HEARTBEAT_MS).unref(),
+    ];
   }
 
   stop(): void {
-    clearInterval(this.timer);
+    for (const timer of this.timers) clearInterval(timer);
   }
 
   /** Call right before `begin`: up to there a refusal is an ordinary answer. */

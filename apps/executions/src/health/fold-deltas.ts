@@ -1,0 +1,34 @@
+import { sameId } from '@cf/contract';
+import type { FunctionOf, HealthBucket, Span } from './function-health.repository.js';
+import { addTallies, emptyTally, type Tally } from './tally.js';
+
+export const functionKey = ({ orgId, cloudFunctionId }: FunctionOf): string => `${sameId(orgId)}/${sameId(cloudFunctionId)}`;
+
+const bucketKey = (bucket: Omit<HealthBucket, 'tally'>): string => `${functionKey(bucket)}/${bucket.span}/${bucket.bucketAt.getTime()}`;
+
+export const byFunction = <T extends FunctionOf>(items: readonly T[]): Map<string, T[]> => {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const group = groups.get(functionKey(item));
+    if (group === undefined) groups.set(functionKey(item), [item]);
+    else group.push(item);
+  }
+  return groups;
+};
+
+/** The buckets that the deltas change, with what was in them. */
+export const foldInto = (
+  known: readonly HealthBucket[],
+  deltas: readonly (FunctionOf & { readonly bucketAt: Date; readonly tally: Tally })[],
+  span: Span,
+): HealthBucket[] => {
+  const before = new Map(known.map((bucket) => [bucketKey(bucket), bucket]));
+  const changed = new Map<string, HealthBucket>();
+  for (const { orgId, cloudFunctionId, bucketAt, tally } of deltas) {
+    const place = { orgId, cloudFunctionId, bucketAt, span };
+    const key = bucketKey(place);
+    const sum = changed.get(key) ?? before.get(key);
+    changed.set(key, { ...place, tally: addTallies(sum?.tally ?? emptyTally, tally) });
+  }
+  return [...changed.values()];
+};

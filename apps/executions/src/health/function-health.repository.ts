@@ -1,0 +1,154 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { ExecutionsDatabase } from '../database/executions-database.js';
+import type { HealthDelta } from './tally-recording.js';
+import type { CircuitNews, Tally } from './tally.js';
+
+export type Span = '5m' | '1h';
+
+export interface HealthBucket {
+  readonly orgId: string;
+  readonly cloudFunctionId: string;
+  readonly span: Span;
+  readonly bucketAt: Date;
+  readonly tally: Tally;
+}
+
+export interface FunctionOf {
+  readonly orgId: string;
+  readonly cloudFunctionId: string;
+}
+
+/** Deltas in one fold, so that a fold is a short transaction. */
+export const DELTAS_MAX = 2_000;
+/** Buckets that become hours in one transaction. */
+export const ROLLED_UP_MAX = 5_000;
+
+const BUCKET = `org_id AS "orgId", cloud_function_id AS "cloudFunctionId", span, bucket_at AS "bucketAt", tally`;
+const FUNCTIONS = `unnest($1::uuid[], $2::uuid[]) AS given(org_id, cloud_function_id)`;
+
+const TAKE_DELTAS = `
+  DELETE FROM health_deltas WHERE id IN (SELECT id FROM health_deltas ORDER BY id LIMIT ${DELTAS_MAX})
+  RETURNING org_id AS "orgId", cloud_function_id AS "cloudFunctionId", bucket_at AS "bucketAt", tally`;
+
+const SAVE_BUCKETS = `
+  INSERT INTO function_health AS known (org_id, cloud_function_id, span, bucket_at, tally)
+  SELECT given."orgId", given."cloudFunctionId", given."span", given."bucketAt", given."tally"
+  FROM json_to_recordset($1::json) AS given("orgId" uuid, "cloudFunctionId" uuid, "span" text, "bucketAt" timestamptz, "tally" jsonb)
+  ON CONFLICT (cloud_function_id, span, bucket_at, org_id) DO UPDATE SET tally = excluded.tally`;
+
+const SAVE_CIRCUITS = `
+  INSERT INTO function_circuits (org_id, cloud_function_id, lane, worker, state, at)
+  SELECT $1, $2, given."lane", given."worker", given."state", given."at"
+  FROM json_to_recordset($3::json) AS given("lane" text, "worker" text, "state" text, "at" timestamptz)
+  ON CONFLICT (cloud_function_id, lane, worker, org_id) DO UPDATE SET state = excluded.state, at = excluded.at`;
+
+const asArrays = (functions: readonly FunctionOf[]): [string[], string[]] => [
+  functions.map(({ orgId }) => orgId),
+  functions.map(({ cloudFunctionId }) => cloudFunctionId),
+];
+
+type CircuitRow = Omit<CircuitNews, 'at'> & { readonly at: Date };
+const circuitOf = ({ at, ...circuit }: CircuitRow): CircuitNews => ({ ...circuit, at: at.toISOString() });
+
+@Injectable()
+export class FunctionHealthRepository {
+  constructor(private readonly database: ExecutionsDatabase) {}
+
+  /** One process at a time: null when another is at it. */
+  alone<T>(work: (manager: EntityManager) => Promise<T>): Promise<T | null> {
+    return this.database.system(async (manager) => {
+      const [row] = (await manager.query(`SELECT pg_try_advisory_xact_lock(hashtext('cloud-functions health')) AS free`)) as {
+        free: boolean;
+      }[];
+      return row?.free === true ? work(manager) : null;
+    });
+  }
+
+  async takeDeltas(manager: EntityManager): Promise<(Omit<HealthDelta, 'bucketAt'> & { bucketAt: Date })[]> {
+    return returned(await manager.query(TAKE_DELTAS));
+  }
+
+  bucketsSince(manager: EntityManager, functions: readonly FunctionOf[], span: Span, since: Date): Promise<HealthBucket[]> {
+    return manager.query(
+      `SELECT ${BUCKET} FROM function_health JOIN ${FUNCTIONS} USING (org_id, cloud_function_id) WHERE span = $3 AND bucket_at >= $4`,
+      [...asArrays(functions), span, since],
+    );
+  }
+
+  /** The buckets at these places, those that are there. */
+  bucketsAt(manager: EntityManager, places: readonly (FunctionOf & { readonly bucketAt: Date })[], span: Span): Promise<HealthBucket[]> {
+    return manager.query(
+      `SELECT ${BUCKET} FROM function_health WHERE span = $4 AND (org_id, cloud_function_id, bucket_at) IN (
+         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]))`,
+      [...asArrays(places), places.map(({ bucketAt }) => bucketAt), span],
+    );
+  }
+
+  async saveBuckets(manager: EntityManager, buckets: readonly HealthBucket[]): Promise<void> {
+    if (buckets.length > 0) await manager.query(SAVE_BUCKETS, [JSON.stringify(buckets)]);
+  }
+
+  async circuits(manager: EntityManager, { orgId, cloudFunctionId }: FunctionOf): Promise<CircuitNews[]> {
+    const rows: CircuitRow[] = await manager.query(
+      'SELECT lane, worker, state, at FROM function_circuits WHERE org_id = $1 AND cloud_function_id = $2 ORDER BY lane, worker',
+      [orgId, cloudFunctionId],
+    );
+    return rows.map(circuitOf);
+  }
+
+  async saveCircuits(manager: EntityManager, { orgId, cloudFunctionId }: FunctionOf, circuits: readonly CircuitNews[]): Promise<void> {
+    await manager.query(SAVE_CIRCUITS, [orgId, cloudFunctionId, JSON.stringify(circuits)]);
+  }
+
+  async failureLevels(manager: EntityManager, functions: readonly FunctionOf[]): Promise<(FunctionOf & { level: number })[]> {
+    return manager.query(
+      `SELECT org_id AS "orgId", cloud_function_id AS "cloudFunctionId", level FROM function_failures JOIN ${FUNCTIONS} USING (org_id, cloud_function_id)`,
+      asArrays(functions),
+    );
+  }
+
+  async saveFailureLevel(manager: EntityManager, { orgId, cloudFunctionId }: FunctionOf, level: number): Promise<void> {
+    await manager.query(
+      `INSERT INTO function_failures (org_id, cloud_function_id, level) VALUES ($1, $2, $3)
+       ON CONFLICT (cloud_function_id, org_id) DO UPDATE SET level = excluded.level`,
+      [orgId, cloudFunctionId, level],
+    );
+  }
+
+  /** Takes five-minute buckets that are older, to be kept as hours. */
+  async takeOld(manager: EntityManager, before: Date): Promise<HealthBucket[]> {
+    const sql = `DELETE FROM function_health WHERE (cloud_function_id, span, bucket_at, org_id) IN (
+      SELECT cloud_function_id, span, bucket_at, org_id FROM function_health WHERE span = '5m' AND bucket_at < $1 ORDER BY bucket_at LIMIT ${ROLLED_UP_MAX})
+      RETURNING ${BUCKET}`;
+    return returned(await manager.query(sql, [before]));
+  }
+
+  async prune(manager: EntityManager, before: Date): Promise<void> {
+    await manager.query(`DELETE FROM function_health WHERE bucket_at < $1`, [before]);
+    await manager.query(`DELETE FROM function_circuits WHERE at < $1`, [before]);
+  }
+
+  /** What a function's page shows, as the tenant's role. */
+  read(orgId: string, cloudFunctionId: string, since: Date, waitingMax: number) {
+    return this.database.tenant(orgId, async (manager) => {
+      const buckets: HealthBucket[] = await manager.query(
+        `SELECT ${BUCKET} FROM function_health WHERE org_id = $1 AND cloud_function_id = $2 AND bucket_at >= $3`,
+        [orgId, cloudFunctionId, since],
+      );
+      const [waiting] = (await manager.query(
+        `SELECT count(*)::integer AS count, min(due_at) AS "nextDueAt" FROM (
+           SELECT due_at FROM due WHERE org_id = $1 AND cloud_function_id = $2 ORDER BY due_at LIMIT ${waitingMax + 1}) AS counted`,
+        [orgId, cloudFunctionId],
+      )) as { count: number; nextDueAt: Date | null }[];
+      return {
+        buckets,
+        circuits: await this.circuits(manager, { orgId, cloudFunctionId }),
+        waiting: waiting ?? { count: 0, nextDueAt: null },
+      };
+    });
+  }
+}
+
+/** TypeORM answers a DELETE with its rows and their number. */
+const returned = <T>(answer: unknown): T[] => (answer as [T[], number])[0];

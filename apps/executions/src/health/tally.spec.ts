@@ -1,0 +1,70 @@
+import { describe, expect, it } from '@jest/globals';
+import { mergeCircuits, openWorkers } from './merge-circuits.js';
+import { failureLevel } from './notice-failures.js';
+import { addTallies, bucketOf, type CircuitNews, durationClass, emptyTally, percentileMs, type Tally } from './tally.js';
+
+const durationsOf = (values: readonly number[]): Tally['durations'] =>
+  values.reduce<Tally>((sum, ms) => addTallies(sum, { ...emptyTally, durations: { [durationClass(ms)]: 1 } }), emptyTally).durations;
+
+describe('a tally', () => {
+  it('adds up in any order', () => {
+    const a = { ...emptyTally, calls: 2, failureReasons: { timeout: 1 }, durations: { 5: 2 } };
+    const b = { ...emptyTally, calls: 1, failureReasons: { timeout: 2, dns: 1 }, durations: { 5: 1, 9: 1 } };
+    expect(addTallies(a, b)).toEqual(addTallies(b, a));
+    expect(addTallies(a, b)).toMatchObject({ calls: 3, failureReasons: { timeout: 3, dns: 1 }, durations: { 5: 3, 9: 1 } });
+  });
+
+  it.each([0.5, 0.95, 0.99])('knows percentile %s of any durations to within 4.5 %%', (share) => {
+    const values = Array.from({ length: 5_000 }, (_, index) => 1 + 29_999 * (index / 5_000) ** 4).toSorted((a, b) => a - b);
+    const exact = values[Math.ceil(values.length * share) - 1]!;
+    const told = percentileMs(durationsOf(values), share)!;
+    expect(Math.abs(told - exact) / exact).toBeLessThan(0.046);
+  });
+
+  it('has no percentile of nothing, and a class for every duration', () => {
+    expect(percentileMs({}, 0.5)).toBeNull();
+    expect([0, 0.3, 1].map(durationClass)).toEqual([0, 0, 0]);
+    expect(durationClass(30_000)).toBe(119);
+  });
+
+  it('lies in five minutes of UTC', () => {
+    expect(bucketOf('2026-01-01T00:14:59.999Z')).toBe('2026-01-01T00:10:00.000Z');
+  });
+});
+
+describe('the level of failure', () => {
+  it.each([
+    [19, 19, null],
+    [20, 9, 0],
+    [20, 10, 50],
+    [100, 69, 50],
+    [100, 70, 70],
+    [100, 99, 90],
+    [100, 100, 100],
+  ])('of %d calls with %d failed is %p', (calls, failedCalls, level) => expect(failureLevel({ calls, failedCalls })).toBe(level));
+});
+
+describe('the circuits of a function', () => {
+  const at = (second: number): string => new Date(Date.parse('2026-01-01T00:00:00Z') + second * 1_000).toISOString();
+  const news = (worker: string, state: CircuitNews['state'], second: number): CircuitNews => ({
+    lane: 'trigger',
+    worker,
+    state,
+    at: at(second),
+  });
+  const nowMs = Date.parse(at(20));
+
+  it('are the latest word of each worker, in whatever order it comes', () => {
+    const words = [news('a', 'open', 1), news('b', 'open', 2), news('a', 'closed', 3)];
+    for (const order of [words, words.toReversed()]) {
+      const merged = mergeCircuits([], order);
+      expect(merged.toSorted((one, other) => (one.worker < other.worker ? -1 : 1))).toEqual([news('a', 'closed', 3), news('b', 'open', 2)]);
+      expect(openWorkers(merged, 'trigger', nowMs)).toBe(1);
+      expect(openWorkers(merged, 'step', nowMs)).toBe(0);
+    }
+  });
+
+  it('forget a worker that said nothing for an hour', () => {
+    expect(openWorkers([news('a', 'open', 1)], 'trigger', nowMs + 3_600_000)).toBe(0);
+  });
+});

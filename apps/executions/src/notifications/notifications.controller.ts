@@ -1,0 +1,81 @@
+import { Controller, Get, Headers, Param, Query, Res, UseGuards } from '@nestjs/common';
+import { sameId, uuid } from '@cf/contract';
+import { CurrentPrincipal, OperatorGuard, type Principal, RequireScope, TenantGuard } from '@cf/registry-cache';
+import { listCursor, pageQuery, parseQuery, Problem, TakesQuery } from '@cf/service-kit';
+import type { FastifyReply } from 'fastify';
+import { z } from 'zod';
+import { OpenStreams } from '../stream/open-streams.js';
+import { type Notification, notificationType, notificationView } from './notification.js';
+import { NotificationFeed } from './notification-feed.js';
+import { notificationCursor, Notifications, type NotificationsRequest } from './notifications.repository.js';
+
+const anyOf = <T extends z.ZodType>(item: T) =>
+  z.preprocess((given) => (given === undefined || Array.isArray(given) ? given : [given]), z.array(item).min(1).max(20).optional());
+
+const listQuery = z.object({ ...pageQuery, type: anyOf(notificationType), cloudFunctionId: anyOf(uuid.transform(sameId)) });
+const streamQuery = z.object({ lastEventId: z.string().max(100).optional() });
+
+/** A page of a list that `read` reads, for one organization or, without, for all. */
+const page = async (orgId: string | null, query: unknown, read: (request: NotificationsRequest) => Promise<Notification[]>) => {
+  const { limit, cursor, ...filters } = parseQuery(listQuery, query);
+  const cursors = listCursor('notifications', { orgId: orgId ?? undefined, ...filters }, notificationCursor);
+  const rows = await read({ ...filters, after: cursors.decode(cursor), limit: limit + 1 });
+  const last = rows[limit - 1];
+  return {
+    data: rows.slice(0, limit).map(notificationView),
+    nextCursor: rows.length > limit && last !== undefined ? cursors.encode({ createdAt: last.createdAt.toISOString(), id: last.id }) : null,
+  };
+};
+
+@Controller('v1/orgs/:orgId/notifications')
+@UseGuards(TenantGuard)
+@RequireScope('executions:read')
+export class NotificationsController {
+  constructor(
+    private readonly notifications: Notifications,
+    private readonly feed: NotificationFeed,
+    private readonly streams: OpenStreams,
+  ) {}
+
+  @Get()
+  @TakesQuery()
+  list(@Param('orgId') orgId: string, @Query() query: unknown) {
+    return page(sameId(orgId), query, (request) => this.notifications.listOf(sameId(orgId), request));
+  }
+
+  @Get('stream')
+  @TakesQuery()
+  async stream(
+    @Param('orgId') orgId: string,
+    @Query() query: unknown,
+    @Headers('last-event-id') header: string | undefined,
+    @CurrentPrincipal() principal: Principal,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const { lastEventId = header } = parseQuery(streamQuery, query);
+    const wanted = lastEventId === undefined || lastEventId === '' ? null : positionOf(lastEventId);
+    const position = wanted ?? BigInt(await this.notifications.lastPosition());
+    this.streams.admit(orgId);
+    this.feed.join(this.streams.begin(orgId, principal, reply), sameId(orgId), position);
+  }
+}
+
+const positionOf = (id: string): bigint => {
+  if (/^\d{1,18}$/.test(id)) return BigInt(id);
+  throw new Problem(400, 'invalid_position', 'Last-Event-ID is the id of an event of this stream.', [
+    { pointer: 'lastEventId', code: 'invalid_position', detail: 'is not the id of an event' },
+  ]);
+};
+
+/** Of all organizations. */
+@Controller('v1/notifications')
+@UseGuards(OperatorGuard)
+export class AllNotificationsController {
+  constructor(private readonly notifications: Notifications) {}
+
+  @Get()
+  @TakesQuery()
+  list(@Query() query: unknown) {
+    return page(null, query, (request) => this.notifications.listOfAll(request));
+  }
+}

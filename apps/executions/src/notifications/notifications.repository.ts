@@ -1,0 +1,96 @@
+import { Injectable } from '@nestjs/common';
+import { uuid } from '@cf/contract';
+import { queryTime } from '@cf/service-kit';
+import type { EntityManager } from 'typeorm';
+import { z } from 'zod';
+import { ExecutionsDatabase } from '../database/executions-database.js';
+import type { NewNotification, Notification, NotificationType } from './notification.js';
+
+const COLUMNS = `id, position::text AS position, org_id AS "orgId", cloud_function_id AS "cloudFunctionId", type, count, details,
+  created_at AS "createdAt", updated_at AS "updatedAt"`;
+
+/** Invocations that end without success within so long are one notification. */
+const COALESCED_MINUTES = 10;
+const KEPT_DAYS = 30;
+/** Of one organization; a function that flaps all day makes a few hundred. */
+const KEPT_MAX = 10_000;
+
+const COALESCE = `
+  UPDATE notifications SET count = count + $4, updated_at = now(), position = nextval('notification_positions')
+  WHERE org_id = $1 AND cloud_function_id = $2 AND type = $3 AND created_at > now() - interval '${COALESCED_MINUTES} minutes'`;
+
+const ADD = `
+  INSERT INTO notifications (position, org_id, cloud_function_id, type, count, details, created_at, updated_at)
+  VALUES (nextval('notification_positions'), $1, $2, $3, $4, $5, date_trunc('milliseconds', now()), date_trunc('milliseconds', now()))`;
+
+const PRUNE = `
+  DELETE FROM notifications USING (
+    SELECT id, created_at < now() - interval '${KEPT_DAYS} days' OR row_number() OVER (PARTITION BY org_id ORDER BY created_at DESC, id DESC) > ${KEPT_MAX} AS over
+    FROM notifications) AS ranked
+  WHERE notifications.id = ranked.id AND ranked.over`;
+
+export const notificationCursor = z.object({ createdAt: queryTime, id: uuid });
+
+export interface NotificationsRequest {
+  readonly type?: readonly NotificationType[] | undefined;
+  readonly cloudFunctionId?: readonly string[] | undefined;
+  readonly after: z.infer<typeof notificationCursor> | null;
+  readonly limit: number;
+}
+
+@Injectable()
+export class Notifications {
+  constructor(private readonly database: ExecutionsDatabase) {}
+
+  /** Only by whoever folds health, one at a time: then positions are in the order of commits. */
+  async add(manager: EntityManager, notifications: readonly NewNotification[]): Promise<void> {
+    for (const { orgId, cloudFunctionId, type, count, details } of notifications) {
+      const same = [orgId, cloudFunctionId, type, count];
+      if (type === 'retries_exhausted') {
+        const [, changed] = (await manager.query(COALESCE, same)) as [unknown, number];
+        if (changed > 0) continue;
+      }
+      await manager.query(ADD, [...same, details]);
+    }
+  }
+
+  async prune(manager: EntityManager): Promise<void> {
+    await manager.query(PRUNE);
+  }
+
+  listOf(orgId: string, request: NotificationsRequest): Promise<Notification[]> {
+    const { sql, params } = this.page(request, orgId);
+    return this.database.tenant(orgId, (manager) => manager.query<Notification[]>(sql, params));
+  }
+
+  listOfAll(request: NotificationsRequest): Promise<Notification[]> {
+    const { sql, params } = this.page(request, null);
+    return this.database.query<Notification>(sql, params);
+  }
+
+  async lastPosition(): Promise<string> {
+    const [row] = await this.database.query<{ position: string }>('SELECT coalesce(max(position), 0)::text AS position FROM notifications');
+    return row?.position ?? '0';
+  }
+
+  since(position: string, orgIds: readonly string[], limit: number): Promise<Notification[]> {
+    return this.database.query<Notification>(
+      `SELECT ${COLUMNS} FROM notifications WHERE position > $1 AND org_id = ANY($2::uuid[]) ORDER BY notifications.position LIMIT $3`,
+      [position, orgIds, limit],
+    );
+  }
+
+  private page({ type, cloudFunctionId, after, limit }: NotificationsRequest, orgId: string | null): { sql: string; params: unknown[] } {
+    const params: unknown[] = [];
+    const next = (value: unknown): string => `$${params.push(value)}`;
+    const where = ['true'];
+    if (orgId !== null) where.push(`org_id = ${next(orgId)}`);
+    if (type !== undefined) where.push(`type = ANY(${next(type)}::text[])`);
+    if (cloudFunctionId !== undefined) where.push(`cloud_function_id = ANY(${next(cloudFunctionId)}::uuid[])`);
+    if (after !== null) where.push(`(created_at, id) < (${next(after.createdAt)}, ${next(after.id)})`);
+    return {
+      sql: `SELECT ${COLUMNS} FROM notifications WHERE ${where.join(' AND ')} ORDER BY created_at DESC, id DESC LIMIT ${limit}`,
+      params,
+    };
+  }
+}

@@ -1,0 +1,249 @@
+/** Real: Postgres, HTTP, two processes' worth of the service, which may fold one at a time. In memory: the log. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  type Attempt,
+  type InvocationRequest,
+  type InvocationResult,
+  stepInvocationResults,
+  stepResults,
+  triggerInvocationResults,
+} from '@cf/contract';
+import { eventually } from '@cf/testing';
+import { again, attemptOf, deferred, failed, inMs, retrying, stepRequest, stepResultOf, succeeded, triggerRequest } from './messages.js';
+import { RunningExecutions } from './running-executions.js';
+import { StreamReader } from './stream-reader.js';
+
+describe('the health of a function', () => {
+  let executions: RunningExecutions;
+  let orgId: string;
+
+  const addFunction = async (): Promise<string> => {
+    const id = randomUUID();
+    await executions.setFunction(orgId, id);
+    return id;
+  };
+  const health = (id: string, token?: string, org = orgId) => executions.get(`/v1/orgs/${org}/cloud-functions/${id}/health`, token);
+  const notifications = async (id: string, query = '') =>
+    (await executions.get(`/v1/orgs/${orgId}/notifications?limit=100&cloudFunctionId=${id}${query}`)).body.data;
+  const publish = (...results: InvocationResult[]) => executions.publish(triggerInvocationResults, ...results);
+  const called = (request: InvocationRequest, over: Partial<Attempt> = {}): Partial<InvocationResult> => ({
+    attempts: [attemptOf(request, over)],
+  });
+  const succeed = (cloudFunctionId: string, count: number, over: Partial<Attempt> = {}) =>
+    publish(
+      ...Array.from({ length: count }, () => triggerRequest({ orgId, cloudFunctionId })).map((request) =>
+        succeeded(request, called(request, over)),
+      ),
+    );
+  const fail = (cloudFunctionId: string, count: number) =>
+    publish(...Array.from({ length: count }, () => failed(triggerRequest({ orgId, cloudFunctionId }))));
+
+  beforeAll(async () => {
+    executions = await RunningExecutions.start({ EXECUTIONS_HEALTH_FOLD_EVERY_MS: '20' });
+    await executions.startService();
+    orgId = await executions.addOrganization();
+  });
+  afterAll(() => executions.stop());
+
+  it('counts calls, failures, durations, default paths and waiting work by window', async () => {
+    const id = await addFunction();
+    const requests = Array.from({ length: 10 }, () => triggerRequest({ orgId, cloudFunctionId: id }));
+    const results = requests.map((request, number) =>
+      number < 7
+        ? succeeded(request, called(request, { durationMs: 100 }))
+        : failed(request, called(request, { durationMs: 2_000, httpStatus: null, failureReason: 'timeout' })),
+    );
+    await publish(...results, retrying(triggerRequest({ orgId, cloudFunctionId: id }), inMs(3_600_000), { attempts: [] }));
+    const old = triggerRequest({ orgId, cloudFunctionId: id });
+    await publish(succeeded(old, called(old, { startedAt: inMs(-3 * 3_600_000).toISOString() })));
+    const steps = [stepRequest({ orgId, cloudFunctionId: id }), stepRequest({ orgId, cloudFunctionId: id })] as const;
+    for (const [number, step] of steps.entries()) {
+      await executions.publish(stepInvocationResults, succeeded(step, called(step, { durationMs: 100 })));
+      const branch = number === 0 ? {} : { branch: { kind: 'default' as const, option: null }, branchReason: 'default_empty' as const };
+      await executions.publish(stepResults, stepResultOf(step, branch));
+    }
+    const test = triggerRequest({ orgId, cloudFunctionId: id, test: true });
+    await publish(failed(test));
+    const body = await eventually(async () => {
+      const answer = await health(id);
+      expect(answer.body.windows['24h']).toMatchObject({ calls: 13, steps: 2 });
+      return answer.body;
+    });
+    expect(body.windows['1h']).toMatchObject({
+      calls: 12,
+      failedCalls: 3,
+      successShare: 0.75,
+      failureReasons: { timeout: 3 },
+      steps: 2,
+      defaultShare: 0.5,
+      deadLettered: 3,
+    });
+    const { p50, p95, p99 } = body.windows['1h'].durationMs;
+    expect(Math.abs(p50 - 100)).toBeLessThan(5);
+    for (const one of [p95, p99]) expect(Math.abs(one - 2_000)).toBeLessThan(100);
+    expect(body.windows['7d'].calls).toBe(13);
+    expect(body.waiting).toMatchObject({ count: 1, isMore: false });
+    expect(body.circuits).toEqual({ step: { state: 'closed', workers: [] }, trigger: { state: 'closed', workers: [] } });
+  });
+
+  it('counts a result once, however often and from wherever it comes', async () => {
+    const id = await addFunction();
+    const request = triggerRequest({ orgId, cloudFunctionId: id });
+    const first = retrying(request, inMs(3_600_000));
+    const second = failed(again(request));
+    const step = stepRequest({ orgId, cloudFunctionId: id });
+    const answer = stepResultOf(step);
+    for (let times = 0; times < 3; times++) {
+      await publish(second, first, first);
+      await executions.publish(stepResults, answer);
+      await eventually(async () => expect(await executions.recorded([triggerInvocationResults, stepResults])).toBe(true));
+    }
+    const marker = await addFunction();
+    await succeed(marker, 1);
+    await eventually(async () => expect((await health(marker)).body.windows['1h'].calls).toBe(1));
+    expect((await health(id)).body.windows['1h']).toMatchObject({ calls: 2, failedCalls: 2, deadLettered: 1, steps: 1 });
+  });
+
+  it('counts what was not called apart from calls', async () => {
+    const id = await addFunction();
+    const request = triggerRequest({ orgId, cloudFunctionId: id });
+    await publish(deferred(request, inMs(3_600_000)));
+    await publish(
+      failed(triggerRequest({ orgId, cloudFunctionId: id }), { attempts: [], failureReason: 'function_disabled', httpStatus: null }),
+    );
+    await eventually(async () =>
+      expect((await health(id)).body.windows['1h']).toMatchObject({
+        calls: 0,
+        successShare: null,
+        durationMs: null,
+        uncalled: { circuit_open: 1, function_disabled: 1 },
+      }),
+    );
+  });
+
+  it('shows the circuit of each worker, and tells when the first opens and the last closes', async () => {
+    const id = await addFunction();
+    const say = (worker: string, state: 'open' | 'half_open' | 'closed', second: number) =>
+      publish(
+        deferred(triggerRequest({ orgId, cloudFunctionId: id }), inMs(3_600_000), {
+          circuit: { state, worker },
+          completedAt: inMs(second * 1_000).toISOString(),
+        }),
+      );
+    const types = async () => (await notifications(id)).map(({ type }: { type: string }) => type);
+    await say('worker-1', 'open', 1);
+    await eventually(async () => expect(await types()).toEqual(['circuit_opened']));
+    await say('worker-2', 'open', 2);
+    await say('worker-1', 'half_open', 3);
+    await say('worker-1', 'closed', 4);
+    await say('worker-1', 'open', 1);
+    await eventually(async () => {
+      const { trigger } = (await health(id)).body.circuits;
+      expect(trigger.workers.map(({ worker, state }: { worker: string; state: string }) => [worker, state])).toEqual([
+        ['worker-1', 'closed'],
+        ['worker-2', 'open'],
+      ]);
+      expect(trigger.state).toBe('open');
+    });
+    expect(await types()).toEqual(['circuit_opened']);
+    await say('worker-2', 'closed', 5);
+    await eventually(async () => expect(await types()).toEqual(['circuit_closed', 'circuit_opened']));
+    expect((await notifications(id))[0]).toMatchObject({ details: { lane: 'trigger' } });
+  });
+
+  it('tells each level of failure once until it is better than that again', async () => {
+    const id = await addFunction();
+    const levels = async () =>
+      (await notifications(id, '&type=function_failing')).map(({ details }: { details: { level: number } }) => details.level);
+    await fail(id, 19);
+    await eventually(async () => expect((await health(id)).body.windows['1h'].calls).toBe(19));
+    expect(await levels()).toEqual([]);
+    await fail(id, 1);
+    await eventually(async () => expect(await levels()).toEqual([100]));
+    await succeed(id, 15);
+    await eventually(async () => expect((await health(id)).body.windows['1h'].calls).toBe(35));
+    await fail(id, 2);
+    await eventually(async () => expect((await health(id)).body.windows['1h'].calls).toBe(37));
+    expect(await levels()).toEqual([100]);
+    await succeed(id, 20);
+    await eventually(async () => expect((await health(id)).body.windows['1h'].calls).toBe(57));
+    await fail(id, 30);
+    await eventually(async () => expect(await levels()).toEqual([50, 100]));
+    expect((await notifications(id, '&type=function_failing'))[0].details).toMatchObject({ windowMinutes: 10 });
+  });
+
+  it('tells invocations that ended without success as one notification with a count, also to who streams', async () => {
+    const id = await addFunction();
+    const reader = await StreamReader.open(`${executions.addressOf(1)}/v1/orgs/${orgId}/notifications/stream`);
+    const told = () => reader.events.filter(({ data }) => data.cloudFunctionId === id).map(({ data }) => data.count);
+    await fail(id, 2);
+    await eventually(() => expect(told()).toEqual([2]));
+    await fail(id, 3);
+    await eventually(() => expect(told().at(-1)).toBe(5));
+    expect(await notifications(id)).toMatchObject([{ type: 'retries_exhausted', count: 5, details: {} }]);
+    const back = await StreamReader.open(`${executions.addressOf(0)}/v1/orgs/${orgId}/notifications/stream?lastEventId=0`);
+    await eventually(() => expect(back.events.find(({ data }) => data.cloudFunctionId === id)?.data.count).toBe(5));
+    for (const one of [reader, back]) one.close();
+    expect((await StreamReader.open(`${executions.addressOf(0)}/v1/orgs/${orgId}/notifications/stream?lastEventId=x`)).status).toBe(400);
+  });
+
+  it('pages through notifications, and gives operators those of all organizations', async () => {
+    const { body } = await executions.get(`/v1/orgs/${orgId}/notifications?limit=100`);
+    const pages: { id: string }[] = [];
+    let cursor: string | null = null;
+    do {
+      const page = await executions.get(`/v1/orgs/${orgId}/notifications?limit=2${cursor === null ? '' : `&cursor=${cursor}`}`);
+      pages.push(...page.body.data);
+      cursor = page.body.nextCursor;
+    } while (cursor !== null);
+    expect(pages).toEqual(body.data);
+    expect((await executions.get('/v1/notifications?limit=100')).body.data.map(({ id }: { id: string }) => id)).toEqual(
+      expect.arrayContaining(pages.map(({ id }) => id)),
+    );
+    const token = await executions.addToken(orgId, ['executions:read']);
+    await eventually(async () => expect((await executions.get('/v1/notifications', token)).status).toBe(403));
+    expect((await executions.get(`/v1/orgs/${orgId}/notifications?type=fire`)).status).toBe(400);
+  });
+
+  it('is nobody else’s business', async () => {
+    const id = await addFunction();
+    const other = await executions.addOrganization();
+    const token = await executions.addToken(other, ['executions:read']);
+    await eventually(async () => expect((await health(id, token, other)).status).toBe(404));
+    expect((await health(id, token)).status).toBe(404);
+    expect((await health(randomUUID())).status).toBe(404);
+    expect((await executions.get(`/v1/orgs/${other}/notifications`, token)).body).toEqual({ data: [], nextCursor: null });
+    expect((await executions.get(`/v1/orgs/${orgId}/notifications`, token)).status).toBe(404);
+    const stranger = await StreamReader.open(`${executions.addressOf(0)}/v1/orgs/${other}/notifications/stream?lastEventId=0`, { token });
+    const own = await StreamReader.open(`${executions.addressOf(0)}/v1/orgs/${orgId}/notifications/stream?lastEventId=0`);
+    await eventually(() => expect(own.events.length).toBeGreaterThan(3));
+    expect(stranger.events).toEqual([]);
+    for (const one of [stranger, own]) one.close();
+  });
+
+  it('keeps five minutes for a day and hours for a week, with nothing lost between', async () => {
+    const id = await addFunction();
+    const requests = Array.from({ length: 6 }, () => triggerRequest({ orgId, cloudFunctionId: id }));
+    const ages = [26, 26.2, 30, 190, 195, 0.1];
+    await publish(
+      ...requests.map((request, number) =>
+        succeeded(request, called(request, { startedAt: inMs(-ages[number]! * 3_600_000).toISOString() })),
+      ),
+    );
+    await eventually(async () => expect((await health(id)).body.windows['7d'].calls).toBe(4));
+    // A start tidies at once.
+    await executions.startService();
+    await eventually(async () => {
+      const { rows } = await executions.sql.query(
+        `SELECT span, sum((tally->>'calls')::integer)::integer AS calls FROM executions.function_health WHERE cloud_function_id = $1 GROUP BY span ORDER BY span`,
+        [id],
+      );
+      expect(rows).toEqual([
+        { span: '1h', calls: 4 },
+        { span: '5m', calls: 1 },
+      ]);
+    });
+    expect((await health(id)).body.windows).toMatchObject({ '24h': { calls: 1 }, '7d': { calls: 4 } });
+  });
+});
