@@ -1,8 +1,8 @@
 import { Controller, Get, Param, UseGuards } from '@nestjs/common';
 import { sameId, uuid } from '@cf/contract';
 import { RegistryCache, RequireScope, TenantGuard } from '@cf/registry-cache';
-import { notFound } from '@cf/service-kit';
-import { circuitsView, LONGEST_WINDOW_MS, windowsView } from './function-health.view.js';
+import { notFound, Operation } from '@cf/service-kit';
+import { circuitsView, type FunctionHealth, functionHealthAnswer, LONGEST_WINDOW_MS, windowsView } from './function-health.view.js';
 import { FunctionHealthRepository } from './function-health.repository.js';
 
 /** Counted up to here; more is "many", and counting further tells nobody anything. */
@@ -20,7 +20,14 @@ export class FunctionHealthController {
 
   @Get()
   @RequireScope('executions:read')
-  async find(@Param('orgId') path: string, @Param('cloudFunctionId') id: string) {
+  @Operation({
+    summary: 'Read the health of a cloud function',
+    description:
+      'Of the last hour, day and week: calls, success, durations (to within 5 %), why calls failed or were not made, steps on the default path; ' +
+      'the circuit of each worker as it last told it, and what waits. Tests are left out.',
+    answer: functionHealthAnswer,
+  })
+  async find(@Param('orgId') path: string, @Param('cloudFunctionId') id: string): Promise<FunctionHealth> {
     const [orgId, cloudFunctionId] = [sameId(path), sameId(id)];
     if (!uuid.safeParse(id).success || !(await this.isKnown(orgId, cloudFunctionId))) throw notFound('There is no such cloud function.');
     const now = Date.now();

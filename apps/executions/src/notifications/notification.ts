@@ -1,3 +1,4 @@
+import { uuid, writtenTime } from '@cf/contract';
 import { z } from 'zod';
 
 /**
@@ -14,7 +15,7 @@ export interface NewNotification {
   readonly cloudFunctionId: string;
   readonly type: NotificationType;
   readonly count: number;
-  readonly details: Readonly<Record<string, string | number>>;
+  readonly details: Record<string, string | number>;
 }
 
 export interface Notification extends NewNotification {
@@ -25,7 +26,29 @@ export interface Notification extends NewNotification {
   readonly updatedAt: Date;
 }
 
-export const notificationView = ({ id, orgId, cloudFunctionId, type, count, details, createdAt, updatedAt }: Notification) => ({
+export const notificationAnswer = z
+  .object({
+    id: uuid,
+    orgId: uuid,
+    cloudFunctionId: uuid,
+    type: notificationType,
+    count: z.int(),
+    details: z.record(z.string(), z.union([z.string(), z.number()])),
+    createdAt: writtenTime,
+    updatedAt: writtenTime,
+  })
+  .meta({ id: 'Notification' });
+
+export const notificationView = ({
+  id,
+  orgId,
+  cloudFunctionId,
+  type,
+  count,
+  details,
+  createdAt,
+  updatedAt,
+}: Notification): z.infer<typeof notificationAnswer> => ({
   id,
   orgId,
   cloudFunctionId,

@@ -1,19 +1,20 @@
 import { Controller, Get, Headers, Param, Query, Res, UseGuards } from '@nestjs/common';
 import { sameId, uuid } from '@cf/contract';
 import { CurrentPrincipal, OperatorGuard, type Principal, RequireScope, TenantGuard } from '@cf/registry-cache';
-import { listCursor, pageQuery, parseQuery, Problem, TakesQuery } from '@cf/service-kit';
+import { listCursor, Operation, pageOf, pageQuery, parseQuery, Problem, TakesQuery } from '@cf/service-kit';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
+import { anyOf } from '../query/execution-filters.js';
 import { OpenStreams } from '../stream/open-streams.js';
-import { type Notification, notificationType, notificationView } from './notification.js';
+import { type Notification, notificationAnswer, notificationType, notificationView } from './notification.js';
 import { NotificationFeed } from './notification-feed.js';
 import { notificationCursor, Notifications, type NotificationsRequest } from './notifications.repository.js';
 
-const anyOf = <T extends z.ZodType>(item: T) =>
-  z.preprocess((given) => (given === undefined || Array.isArray(given) ? given : [given]), z.array(item).min(1).max(20).optional());
-
 const listQuery = z.object({ ...pageQuery, type: anyOf(notificationType), cloudFunctionId: anyOf(uuid.transform(sameId)) });
 const streamQuery = z.object({ lastEventId: z.string().max(100).optional() });
+
+const KINDS =
+  'A function that fails at 50, 70, 90 or 100 % of at least 20 calls in 10 minutes, circuits that open and close, invocations that ended without success. Kept for 30 days.';
 
 /** A page of a list that `read` reads, for one organization or, without, for all. */
 const page = async (orgId: string | null, query: unknown, read: (request: NotificationsRequest) => Promise<Notification[]>) => {
@@ -38,13 +39,21 @@ export class NotificationsController {
   ) {}
 
   @Get()
-  @TakesQuery()
+  @TakesQuery(listQuery)
+  @Operation({ summary: 'List notifications, newest first', description: KINDS, answer: pageOf(notificationAnswer) })
   list(@Param('orgId') orgId: string, @Query() query: unknown) {
     return page(sameId(orgId), query, (request) => this.notifications.listOf(sameId(orgId), request));
   }
 
   @Get('stream')
-  @TakesQuery()
+  @TakesQuery(streamQuery)
+  @Operation({
+    summary: 'Follow notifications as they come',
+    description: 'Server-sent events: `notification` with what a list shows of it; again when its count grew. Comments keep it open.',
+    answer: 'text/event-stream',
+    headers: { 'last-event-id': 'Where a stream that broke off is taken up again.' },
+    problems: ['invalid_position', 'too_many_streams'],
+  })
   async stream(
     @Param('orgId') orgId: string,
     @Query() query: unknown,
@@ -74,7 +83,8 @@ export class AllNotificationsController {
   constructor(private readonly notifications: Notifications) {}
 
   @Get()
-  @TakesQuery()
+  @TakesQuery(listQuery)
+  @Operation({ summary: 'List notifications of all organizations, newest first', description: KINDS, answer: pageOf(notificationAnswer) })
   list(@Query() query: unknown) {
     return page(null, query, (request) => this.notifications.listOfAll(request));
   }

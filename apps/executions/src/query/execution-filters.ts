@@ -8,7 +8,7 @@ import type { Execution } from '../execution.js';
 const VALUES_MAX = 20;
 
 /** `status=failed&status=cancelled`: any of them. */
-const anyOf = <T extends z.ZodType>(item: T, itemsMax = VALUES_MAX) =>
+export const anyOf = <T extends z.ZodType>(item: T, itemsMax = VALUES_MAX) =>
   z
     .preprocess((given) => (given === undefined || Array.isArray(given) ? given : [given]), z.array(item).min(1).max(itemsMax))
     .meta({ jsonSchema: jsonSchemaOf(z.array(item).min(1).max(itemsMax)) })
