@@ -28,8 +28,8 @@ const ORGANIZATIONS = 20;
 const FUNCTIONS = 100;
 /** Invocations that are put into the log at once: many batches, and little enough for memory. */
 const AT_ONCE = 25_000;
-/** Days over which acceptance times are spread, as in a table that grew over a month. */
-const DAYS = 30;
+/** Days over which acceptance times are spread, as in a table that grew to its retention. */
+const DAYS = 28;
 const FIGURES = 20;
 const TICK_MS = 10;
 

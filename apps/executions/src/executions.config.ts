@@ -26,6 +26,10 @@ const schema = z.object({
   EXECUTIONS_REPLAY_RATE: whole(1, 100_000).default(200),
   /** Days for which partitions exist ahead of time: an absence of whoever watches the alarm. */
   EXECUTIONS_PARTITION_DAYS_AHEAD: whole(1, 60).default(7),
+  /** ms between looks at the partitions: they lie days ahead, so an hour is often enough, and a failure is tried again soon. */
+  EXECUTIONS_PARTITION_LOOK_EVERY_MS: whole(100, 86_400_000).default(3_600_000),
+  /** ms between turns of retention: an execution is kept at most this much longer than its organization says. */
+  EXECUTIONS_RETENTION_EVERY_MS: whole(100, 86_400_000).default(3_600_000),
   /** Rows that one page of a list looks at; beyond them it ends early and its cursor goes on. 10,000 take some 20 ms. */
   EXECUTIONS_WALK_ROWS_MAX: whole(1, 1_000_000).default(10_000),
   /** ms that counting may take before it is refused as too broad. */

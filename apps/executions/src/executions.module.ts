@@ -16,6 +16,8 @@ import { DueRepository } from './due/due.repository.js';
 import { DueRequestsPublisher } from './due/due-requests.publisher.js';
 import { TriggerChanges } from './due/trigger-changes.js';
 import { TriggerStanding } from './due/trigger-standing.js';
+import { ErasureRepository } from './erasure/erasure.repository.js';
+import { ErasuresController } from './erasure/erasures.controller.js';
 import { EXECUTIONS_CONFIG, readExecutionsConfig } from './executions.config.js';
 import { ExecutionsGroup } from './executions.group.js';
 import { ExecutionAudit } from './execution-audit.js';
@@ -44,6 +46,10 @@ import { ReplayBatches } from './replays/replay-batches.repository.js';
 import { Replayer } from './replays/replayer.js';
 import { ReplaysController } from './replays/replays.controller.js';
 import { ReplaysRepository } from './replays/replays.repository.js';
+import { CLOCK, ClockWatch, machineClock } from './retention/clock-watch.js';
+import { Retention } from './retention/retention.js';
+import { RetentionPolicy } from './retention/retention-policy.js';
+import { RetentionRepository } from './retention/retention.repository.js';
 import { RecordedStepResultsConsumer } from './step-results.consumer.js';
 import { RecordedEventsRepository } from './test-invocations/recorded-events.repository.js';
 import { TestRunner } from './test-invocations/run-test.js';
@@ -58,6 +64,7 @@ import { TestInvocationsController } from './test-invocations/test-invocations.c
     ExecutionsController,
     CancellationsController,
     ReplaysController,
+    ErasuresController,
     ExecutionsStatisticsController,
     ExecutionsStreamController,
     FunctionHealthController,
@@ -86,6 +93,12 @@ import { TestInvocationsController } from './test-invocations/test-invocations.c
     ExecutionAudit,
     CancellationsRepository,
     ReplaysRepository,
+    ErasureRepository,
+    { provide: CLOCK, useValue: machineClock },
+    ClockWatch,
+    RetentionPolicy,
+    RetentionRepository,
+    Retention,
     ReplayBatches,
     Replayer,
     ExecutionPages,

@@ -9,6 +9,8 @@ import { NotificationFeed } from './notifications/notification-feed.js';
 import { TestRunner } from './test-invocations/run-test.js';
 import { ExecutionFeed } from './stream/execution-feed.js';
 import { OpenStreams } from './stream/open-streams.js';
+import { ClockWatch } from './retention/clock-watch.js';
+import { Retention } from './retention/retention.js';
 import { Replayer } from './replays/replayer.js';
 
 /** What uses the database ends before it; Nest would close them side by side. */
@@ -25,6 +27,8 @@ export class ExecutionsShutdown implements OnApplicationShutdown {
     private readonly notificationFeed: NotificationFeed,
     private readonly streams: OpenStreams,
     private readonly replayer: Replayer,
+    private readonly retention: Retention,
+    private readonly clock: ClockWatch,
     private readonly database: ExecutionsDatabase,
   ) {}
 
@@ -40,6 +44,8 @@ export class ExecutionsShutdown implements OnApplicationShutdown {
       this.healthFolder,
       this.notificationFeed,
       this.replayer,
+      this.retention,
+      this.clock,
     ];
     await Promise.all(users.map((user) => user.stop()));
     await this.database.stop();

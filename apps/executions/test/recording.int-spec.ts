@@ -208,7 +208,7 @@ describe('recording', () => {
 
   it('files attempts and requests under their day, and old ones under the default', async () => {
     const today = triggerRequest({ orgId, triggerId });
-    const old = triggerRequest({ orgId, triggerId, acceptedAt: '2020-02-02T02:02:02.222Z' });
+    const old = triggerRequest({ orgId, triggerId, acceptedAt: inMs(-10 * 86_400_000).toISOString() });
     await executions.publish(triggerInvocationResults, succeeded(today), succeeded(old));
     for (const { invocationId } of [today, old]) await execution(invocationId, { status: 'succeeded' });
     const partitionOf = async (table: string, invocationId: string): Promise<string> => {

@@ -15,7 +15,7 @@ import {
   triggerInvocationResults,
 } from '@cf/contract';
 import { EmbeddedLog, MessagePublisher } from '@cf/messaging';
-import { createLogger, readPlatform, runApplication, type RunningApplication } from '@cf/service-kit';
+import { createLogger, Metrics, readPlatform, runApplication, type RunningApplication } from '@cf/service-kit';
 import { createTestDatabase, type TestDatabase } from '@cf/testing';
 import pg from 'pg';
 import { ExecutionsModule } from '../src/index.js';
@@ -104,8 +104,8 @@ export class RunningExecutions {
     return Promise.all(messages.map((message) => this.publisher.publish(topic, message)));
   }
 
-  async addOrganization(orgId: string = randomUUID()): Promise<string> {
-    const resource = { id: orgId, name: 'Test', cloudFunctionsEnabled: true, retentionDays: 30 };
+  async addOrganization(orgId: string = randomUUID(), retentionDays = 30): Promise<string> {
+    const resource = { id: orgId, name: 'Test', cloudFunctionsEnabled: true, retentionDays };
     await this.publish(registryChanges, { type: 'organization', id: orgId, version: 1, deleted: false, resource });
     return orgId;
   }
@@ -184,6 +184,12 @@ export class RunningExecutions {
   async revokeToken(token: string): Promise<void> {
     const id = this.tokenIds.get(token)!;
     await this.publish(registryChanges, { type: 'access-token', id, version: 2, deleted: true, resource: null });
+  }
+
+  async metric(name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
+    const metric = await this.services[0]?.app.get(Metrics).registry.getSingleMetric(name)?.get();
+    const found = metric?.values.find((value) => Object.entries(labels).every(([label, text]) => value.labels[label] === text));
+    return found?.value ?? 0;
   }
 
   sentOf(invocationId: string): InvocationRequest[] {

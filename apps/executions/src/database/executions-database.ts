@@ -11,6 +11,7 @@ import { FunctionHealth1764300001100 } from './migrations/function-health.migrat
 import { IndexUnsuccessful1764300000300 } from './migrations/index-unsuccessful.migration.js';
 import { NoteExecutionChanges1764300000700 } from './migrations/note-execution-changes.migration.js';
 import { ResendDeadLetters1764300000500 } from './migrations/resend-dead-letters.migration.js';
+import { ErasedChats1764300000400 } from './migrations/erased-chats.migration.js';
 import { Replays1764300000200 } from './migrations/replays.migration.js';
 import { StatementRefused } from './statement-refused.js';
 
@@ -34,6 +35,7 @@ export class ExecutionsDatabase extends Database implements OnModuleInit {
         AttemptsOneIndex1764300000100,
         Replays1764300000200,
         IndexUnsuccessful1764300000300,
+        ErasedChats1764300000400,
         ResendDeadLetters1764300000500,
         NoteExecutionChanges1764300000700,
         CreateIdempotencyKeys1764300000900,

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { DeadLetter } from '@cf/contract';
 import { ExecutionsDatabase } from '../database/executions-database.js';
+import { chatsOfLetter } from '../erasure/chats-of-letter.js';
 import { storableJson } from '../database/storable-json.js';
 
 const INSERT_DEAD_LETTERS = `
@@ -16,7 +17,17 @@ const INSERT_DEAD_LETTERS = `
 export class DeadLettersRepository {
   constructor(private readonly database: ExecutionsDatabase) {}
 
+  /** Leaves out letters of chats that were erased: their topic keeps them for longer than we do. */
   async insert(letters: readonly DeadLetter[]): Promise<void> {
-    await this.database.system((manager) => manager.query(INSERT_DEAD_LETTERS, [storableJson(letters)]));
+    const chats = new Map(letters.map((letter) => [letter, chatsOfLetter(letter)]));
+    await this.database.system(async (manager) => {
+      const erased: { hash: string }[] = await manager.query(
+        'SELECT chat_hash AS hash FROM erased_chats WHERE chat_hash = ANY($1::text[])',
+        [[...chats.values()].flat()],
+      );
+      const gone = new Set(erased.map(({ hash }) => hash));
+      const kept = letters.filter((letter) => !chats.get(letter)?.some((hash) => gone.has(hash)));
+      await manager.query(INSERT_DEAD_LETTERS, [storableJson(kept)]);
+    });
   }
 }

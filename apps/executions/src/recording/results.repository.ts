@@ -98,6 +98,15 @@ export class ResultsRepository {
     return this.database.owner(work);
   }
 
+  /** When chats were erased, by their hash. The first statement of the transaction: an erasure waits for those that asked before it. */
+  async erasedChats(manager: EntityManager, hashes: readonly string[]): Promise<ReadonlyMap<string, Date>> {
+    const rows: { hash: string; erasedAt: Date }[] = await manager.query(
+      'SELECT chat_hash AS hash, erased_at AS "erasedAt" FROM erased_chats WHERE chat_hash = ANY($1::text[])',
+      [hashes],
+    );
+    return new Map(rows.map(({ hash, erasedAt }) => [hash, erasedAt]));
+  }
+
   async lockExecutions(manager: EntityManager, invocationIds: readonly string[]): Promise<Map<string, Execution>> {
     const rows: Parameters<typeof readExecution>[0][] = await manager.query(
       `SELECT ${selectedColumns} FROM executions WHERE invocation_id = ANY($1::uuid[]) ORDER BY invocation_id FOR UPDATE`,

@@ -1,0 +1,77 @@
+import { Injectable } from '@nestjs/common';
+import { ExecutionsDatabase } from '../database/executions-database.js';
+import { type Removed, removeExecutions } from '../retention/remove-executions.js';
+import { chatHashOf } from './chat-hash.js';
+
+export interface Erased extends Removed {
+  readonly deadLetters: number;
+  readonly erasedAt: Date;
+}
+
+const AT_ONCE = 1_000;
+
+/** A recording transaction takes well under a second. */
+const LOCK_TIMEOUT_MS = 10_000;
+
+const REMEMBER = `
+  INSERT INTO erased_chats (chat_hash, org_id, erased_at) VALUES ($1, $2, clock_timestamp())
+  ON CONFLICT (chat_hash) DO UPDATE SET erased_at = excluded.erased_at RETURNING erased_at AS "erasedAt"`;
+
+/** All that a letter says, as text in lower case. Its value may be anything: what is not ASCII is of no interest here. */
+const SAID = `lower(concat_ws(' ', key, detail, headers::text, encode(decode(value_base64, 'base64'), 'escape')))`;
+
+/** Letters that hold the chat, unless they name an organization that is another one. */
+const DELETE_LETTERS = `
+  DELETE FROM dead_letters USING (SELECT origin_topic, origin_partition, origin_offset, reason, ${SAID} AS said FROM dead_letters) AS letter
+  WHERE dead_letters.origin_topic = letter.origin_topic AND dead_letters.origin_partition = letter.origin_partition
+    AND dead_letters.origin_offset = letter.origin_offset AND dead_letters.reason = letter.reason
+    AND position($1 IN said) > 0 AND (position($2 IN said) > 0 OR said !~ '"(orgid|org-id)"')`;
+
+/**
+ * Erases a chat. First it is remembered as erased, with all recorders kept out: each of their transactions asks for erased chats before
+ * anything else, so every result is either in the tables by then or known as one of an erased chat. Then the tables are emptied of it.
+ */
+@Injectable()
+export class ErasureRepository {
+  constructor(private readonly database: ExecutionsDatabase) {}
+
+  async erase(orgId: string, chatId: string): Promise<Erased> {
+    const erasedAt = await this.remember(orgId, chatId);
+    const sum = { executions: 0, attempts: 0, requests: 0, waiting: 0 };
+    for (;;) {
+      const removed = await this.removeSome(orgId, chatId);
+      for (const what of ['executions', 'attempts', 'requests', 'waiting'] as const) sum[what] += removed[what];
+      if (removed.executions === 0) break;
+    }
+    return { ...sum, deadLetters: await this.removeLetters(orgId, chatId), erasedAt };
+  }
+
+  private remember(orgId: string, chatId: string): Promise<Date> {
+    return this.database.system(async (manager) => {
+      await manager.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
+      await manager.query('LOCK TABLE erased_chats IN ACCESS EXCLUSIVE MODE');
+      const [row]: { erasedAt: Date }[] = await manager.query(REMEMBER, [chatHashOf(orgId, chatId), orgId]);
+      return row!.erasedAt;
+    });
+  }
+
+  private removeSome(orgId: string, chatId: string): Promise<Removed> {
+    return this.database.system(async (manager) => {
+      const rows: { id: string }[] = await manager.query(
+        `SELECT invocation_id AS id FROM executions WHERE org_id = $1 AND lower(chat_id) = $2 LIMIT ${AT_ONCE}`,
+        [orgId, chatId],
+      );
+      return removeExecutions(
+        manager,
+        rows.map(({ id }) => id),
+      );
+    });
+  }
+
+  private removeLetters(orgId: string, chatId: string): Promise<number> {
+    return this.database.system(async (manager) => {
+      const [, count]: [unknown, number] = await manager.query(DELETE_LETTERS, [chatId, orgId]);
+      return count;
+    });
+  }
+}

@@ -1,0 +1,52 @@
+import { Body, Controller, HttpCode, Param, Post, UseGuards } from '@nestjs/common';
+import { sameId, uuid, writtenTime } from '@cf/contract';
+import { Idempotent } from '@cf/idempotency';
+import { actorOf, CurrentPrincipal, type Principal, RequireScope, TenantGuard } from '@cf/registry-cache';
+import { AuditTrail, Operation, ZodPipe } from '@cf/service-kit';
+import { z } from 'zod';
+import { chatHashOf } from './chat-hash.js';
+import { ErasureRepository } from './erasure.repository.js';
+
+const erasureRequest = z.strictObject({ chatId: uuid.transform(sameId) });
+
+const erasureAnswer = z
+  .object({
+    executions: z.int(),
+    attempts: z.int(),
+    requests: z.int(),
+    waiting: z.int(),
+    deadLetters: z.int(),
+    erasedAt: writtenTime,
+  })
+  .meta({ id: 'Erasure' });
+
+@Controller('v1/orgs/:orgId/erasures')
+@UseGuards(TenantGuard)
+@Idempotent()
+export class ErasuresController {
+  constructor(
+    private readonly erasures: ErasureRepository,
+    private readonly trail: AuditTrail,
+  ) {}
+
+  @Post()
+  @HttpCode(200)
+  @RequireScope('executions:write')
+  @Operation({
+    summary: 'Erase all that is recorded of a chat',
+    description: 'What waits is cancelled. The answer counts what was erased; the chat is named nowhere any more.',
+    answer: erasureAnswer,
+    example: { chatId: '7b1f0c44-9f66-4a4e-8f5d-2f3f0a7f2a10' },
+  })
+  async erase(
+    @Param('orgId') orgId: string,
+    @Body(new ZodPipe(erasureRequest)) { chatId }: z.infer<typeof erasureRequest>,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<z.infer<typeof erasureAnswer>> {
+    const [org, hash] = [sameId(orgId), chatHashOf(orgId, chatId)];
+    const subject = { type: 'chat', id: hash };
+    await this.trail.record({ orgId: org, actor: actorOf(principal), action: 'chat.erased', outcome: 'done', subject, details: {} });
+    const { erasedAt, ...counts } = await this.erasures.erase(org, chatId);
+    return { ...counts, erasedAt: erasedAt.toISOString() };
+  }
+}

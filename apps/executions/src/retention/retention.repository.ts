@@ -1,0 +1,79 @@
+import { Injectable } from '@nestjs/common';
+import { ExecutionsDatabase } from '../database/executions-database.js';
+import { removeExecutions } from './remove-executions.js';
+
+/** Looks from one organization to the next in the index: as many steps as there are organizations, however many executions they have. */
+const ORGANIZATIONS = `
+  WITH RECURSIVE found AS (
+    (SELECT org_id FROM executions ORDER BY org_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT org_id FROM executions WHERE org_id > found.org_id ORDER BY org_id LIMIT 1) FROM found WHERE found.org_id IS NOT NULL)
+  SELECT org_id AS id FROM found WHERE org_id IS NOT NULL`;
+
+/** What still waits is kept: paused work may be older than anything else. */
+const EXPIRED = `
+  SELECT invocation_id AS id FROM executions
+  WHERE org_id = $1 AND created_at < $2 AND NOT EXISTS (SELECT FROM due WHERE due.invocation_id = executions.invocation_id)
+  ORDER BY created_at LIMIT $3`;
+
+const DAY_PARTITIONS = `
+  SELECT child.relname AS name, to_date(right(child.relname, 8), 'YYYYMMDD')::text AS day
+  FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid
+  WHERE inhparent IN ('attempts'::regclass, 'requests'::regclass) AND child.relname ~ '_[0-9]{8}$' ORDER BY 1`;
+
+/** A drop waits for nobody's long query, and nobody waits for it: it is tried again at the next look. */
+const LOCK_TIMEOUT = '2s';
+
+@Injectable()
+export class RetentionRepository {
+  constructor(private readonly database: ExecutionsDatabase) {}
+
+  async organizations(): Promise<string[]> {
+    return (await this.database.query<{ id: string }>(ORGANIZATIONS)).map(({ id }) => id);
+  }
+
+  /** Removes at most so many of the oldest; how many there were. */
+  removeExpired(orgId: string, before: Date, limit: number): Promise<number> {
+    return this.database.system(async (manager) => {
+      const rows: { id: string }[] = await manager.query(EXPIRED, [orgId, before, limit]);
+      await removeExecutions(
+        manager,
+        rows.map(({ id }) => id),
+      );
+      return rows.length;
+    });
+  }
+
+  async removeReplays(orgId: string, before: Date): Promise<void> {
+    await this.database.query('DELETE FROM replays WHERE org_id = $1 AND created_at < $2 AND completed_at IS NOT NULL', [orgId, before]);
+  }
+
+  async removeDeadLetters(before: Date, limit: number): Promise<number> {
+    const removed = await this.database.query(
+      `DELETE FROM dead_letters WHERE ctid = ANY(ARRAY(SELECT ctid FROM dead_letters WHERE received_at < $1 LIMIT $2)) RETURNING 1`,
+      [before, limit],
+    );
+    return removed.length;
+  }
+
+  async forgetErasedChats(before: Date): Promise<void> {
+    await this.database.query('DELETE FROM erased_chats WHERE erased_at < $1', [before]);
+  }
+
+  /** Drops the daily partitions that end before this time, and before the request of anything that still waits; their names. */
+  async dropPartitions(before: Date): Promise<string[]> {
+    const [oldest] = await this.database.query<{ at: Date | null }>(
+      'SELECT min(executions.accepted_at) AS at FROM due JOIN executions USING (invocation_id)',
+    );
+    const endsBy = Math.min(before.getTime(), oldest?.at?.getTime() ?? Infinity);
+    const partitions = await this.database.query<{ name: string; day: string }>(DAY_PARTITIONS);
+    const ended = partitions.filter(({ day }) => Date.parse(`${day}T00:00:00Z`) + 24 * 60 * 60_000 <= endsBy);
+    for (const { name } of ended) {
+      await this.database.owner(async (manager) => {
+        await manager.query(`SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`);
+        await manager.query(`DROP TABLE IF EXISTS ${name}`);
+      });
+    }
+    return ended.map(({ name }) => name);
+  }
+}

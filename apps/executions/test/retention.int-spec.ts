@@ -1,0 +1,191 @@
+/** Real: Postgres, HTTP, the consumers, retention. In memory: the log. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  type DeadLetter,
+  deadLetters,
+  type InvocationRequest,
+  stepInvocationResults,
+  stepResults,
+  triggerInvocationResults,
+} from '@cf/contract';
+import { eventually } from '@cf/testing';
+import { attemptOf, deferred, failed, inMs, retrying, stepRequest, stepResultOf, succeeded, triggerRequest } from './messages.js';
+import { RunningExecutions } from './running-executions.js';
+
+const DAY_MS = 86_400_000;
+const TOPICS = [triggerInvocationResults, stepInvocationResults, stepResults];
+
+let executions: RunningExecutions;
+beforeAll(async () => {
+  executions = await RunningExecutions.start({ EXECUTIONS_RETENTION_EVERY_MS: '200' });
+});
+afterAll(() => executions.stop());
+
+const recorded = () => eventually(async () => expect(await executions.recorded(TOPICS)).toBe(true));
+const count = async (table: string, where = 'true', params: unknown[] = []): Promise<number> => {
+  const { rows } = await executions.sql.query<{ count: string }>(`SELECT count(*) FROM executions.${table} WHERE ${where}`, params);
+  return Number(rows[0]!.count);
+};
+
+/** Makes what was recorded older, as time would. */
+const age = async (invocationId: string, days: number): Promise<void> => {
+  for (const [table, columns] of [
+    ['executions', ['created_at', 'accepted_at']],
+    ['attempts', ['started_at']],
+    ['requests', ['accepted_at']],
+  ] as const) {
+    const set = columns.map((column) => `${column} = ${column} - interval '${days} days'`).join(', ');
+    await executions.sql.query(`UPDATE executions.${table} SET ${set} WHERE invocation_id = $1`, [invocationId]);
+  }
+};
+
+describe('retention', () => {
+  it('deletes what is older than its organization keeps it, and nothing that waits', async () => {
+    const [short, long] = [await executions.addOrganization(randomUUID(), 2), await executions.addOrganization(randomUUID(), 30)];
+    const triggerId = randomUUID();
+    await executions.setTrigger(short, triggerId);
+    const of = (orgId: string) => triggerRequest({ orgId, triggerId });
+    const [old, waiting, fresh, kept] = [of(short), of(short), of(short), of(long)];
+    await executions.publish(triggerInvocationResults, failed(old), failed(fresh), failed(kept), retrying(waiting, inMs(DAY_MS)));
+    await recorded();
+    for (const { invocationId } of [old, waiting, kept]) await age(invocationId, 3);
+    await eventually(async () => expect(await count('executions', 'invocation_id = $1', [old.invocationId])).toBe(0));
+    for (const table of ['attempts', 'requests', 'due']) expect(await count(table, 'invocation_id = $1', [old.invocationId])).toBe(0);
+    for (const { invocationId } of [waiting, fresh, kept])
+      for (const table of ['executions', 'attempts', 'requests']) expect(await count(table, 'invocation_id = $1', [invocationId])).toBe(1);
+  });
+
+  it('records nothing that is expired when an old topic is read again, so that no old retry is made', async () => {
+    const orgId = await executions.addOrganization(randomUUID(), 1);
+    const triggerId = randomUUID();
+    await executions.setTrigger(orgId, triggerId);
+    const expired = triggerRequest({ orgId, triggerId, acceptedAt: inMs(-2 * DAY_MS).toISOString() });
+    const step = stepRequest({ orgId });
+    const marker = triggerRequest({ orgId, triggerId });
+    await executions.publish(stepResults, stepResultOf(step, { completedAt: inMs(-2 * DAY_MS).toISOString() }));
+    await executions.publish(triggerInvocationResults, retrying(expired, inMs(0)), failed(marker));
+    await recorded();
+    expect(await count('executions', 'org_id = $1', [orgId])).toBe(1);
+    expect(await count('due', 'org_id = $1', [orgId])).toBe(0);
+    expect(executions.sentOf(expired.invocationId)).toEqual([]);
+  });
+
+  it('drops the partitions that the longest retention has passed', async () => {
+    await executions.sql.query(
+      `CREATE TABLE executions.attempts_20200102 PARTITION OF executions.attempts FOR VALUES FROM ('2020-01-02T00:00:00Z') TO ('2020-01-03T00:00:00Z')`,
+    );
+    await eventually(async () => {
+      const { rows } = await executions.sql.query(`SELECT to_regclass('executions.attempts_20200102') AS name`);
+      expect(rows).toEqual([{ name: null }]);
+    });
+  });
+});
+
+describe('erasing a chat', () => {
+  const chatId = randomUUID();
+  const says = (what: string): string => JSON.stringify({ type: 'ChatOpened', chatId: chatId.toUpperCase(), what });
+
+  /** Every row of every table as text, whatever is base64 decoded too. */
+  const everything = async (): Promise<string> => {
+    const { rows: tables } = await executions.sql.query<{ name: string }>(
+      `SELECT c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'executions' AND c.relkind IN ('r', 'p') AND NOT c.relispartition`,
+    );
+    expect(tables.length).toBeGreaterThan(8);
+    const texts: string[] = [];
+    for (const { name } of tables) {
+      const { rows } = await executions.sql.query<{ row: Record<string, unknown> }>(`SELECT to_jsonb(t) AS row FROM executions.${name} t`);
+      for (const { row } of rows) {
+        texts.push(JSON.stringify(row));
+        for (const value of Object.values(row))
+          if (typeof value === 'string' && /^[A-Za-z0-9+/]{16,}=*$/.test(value))
+            texts.push(Buffer.from(value, 'base64').toString('latin1'));
+      }
+    }
+    return texts.join('\n').toLowerCase();
+  };
+
+  const letterOf = (value: string, offset: number, headers: Record<string, string> = {}): DeadLetter => ({
+    ...deadLetters.example,
+    origin: { topic: 'chat.events', partition: 0, offset },
+    key: chatId,
+    valueBase64: Buffer.from(value).toString('base64'),
+    headers,
+  });
+
+  it('leaves it in no table, cancels what waits, and late results do not bring it back', async () => {
+    const [orgId, other] = [await executions.addOrganization(), await executions.addOrganization()];
+    const triggerId = randomUUID();
+    await executions.setTrigger(orgId, triggerId);
+    await executions.setTrigger(other, triggerId);
+    const of = (over: Partial<InvocationRequest> = {}) => triggerRequest({ orgId, triggerId, chatId, body: says('trigger'), ...over });
+    const [done, waiting, held, upper, bystander, foreign] = [
+      of(),
+      of(),
+      of(),
+      of({ chatId: chatId.toUpperCase() }),
+      of({ chatId: randomUUID(), body: '{}' }),
+      of({ orgId: other }),
+    ];
+    const step = stepRequest({ orgId, chatId, body: says('step') });
+    const response = { headers: { 'x-chat': chatId }, body: says('answer'), truncated: false };
+    const results = [
+      failed(done, { attempts: [attemptOf(done, { response })] }),
+      retrying(waiting, inMs(DAY_MS)),
+      deferred(held, inMs(DAY_MS)),
+      failed(upper, { failureDetail: `no chat ${chatId}` }),
+      failed(bystander),
+    ];
+    await executions.publish(triggerInvocationResults, ...results, failed(foreign));
+    await executions.publish(stepInvocationResults, succeeded(step));
+    await executions.publish(stepResults, stepResultOf(step));
+    const named = `{"orgId":"${orgId}","chatId":"${chatId}",`;
+    await executions.publish(deadLetters, letterOf(named, 1), letterOf(`${chatId} {`, 2), letterOf(`{"orgId":"${other}"`, 3));
+    await recorded();
+    await eventually(async () => expect(await count('dead_letters')).toBe(3));
+    await executions.request('POST', `/v1/orgs/${orgId}/replays`, { body: { name: 'all', invocationIds: [done.invocationId] } });
+    expect(await everything()).toContain(chatId);
+
+    const erase = (org: string, token?: string) =>
+      executions.request('POST', `/v1/orgs/${org}/erasures`, {
+        body: { chatId: chatId.toUpperCase() },
+        ...(token === undefined ? {} : { token }),
+      });
+    const reader = await executions.addToken(orgId, ['executions:read']);
+    await eventually(async () => expect(await erase(orgId, reader)).toMatchObject({ status: 403, body: { code: 'missing_scope' } }));
+    const { status, body } = await erase(orgId);
+    expect([status, body]).toEqual([
+      200,
+      {
+        executions: 5,
+        attempts: expect.any(Number),
+        requests: 5,
+        waiting: expect.any(Number),
+        deadLetters: 2,
+        erasedAt: expect.any(String),
+      },
+    ]);
+    expect(body.waiting).toBeGreaterThanOrEqual(2);
+    // What is left is the other organization's: its execution, its letter.
+    expect(await count('executions', 'lower(chat_id) = $1', [chatId])).toBe(1);
+    expect(await erase(other)).toMatchObject({ status: 200, body: { executions: 1, deadLetters: 1 } });
+    expect(await everything()).not.toContain(chatId);
+    expect(await count('executions', 'invocation_id = $1', [bystander.invocationId])).toBe(1);
+
+    const late = [...results.filter(({ request }) => request !== bystander), succeeded({ ...waiting, seq: 1, attempt: 2 })];
+    await executions.publish(triggerInvocationResults, ...late);
+    await executions.publish(stepInvocationResults, succeeded(step));
+    await executions.publish(stepResults, stepResultOf(step, { completedAt: body.erasedAt, durationMs: 500 }));
+    await executions.publish(deadLetters, letterOf(named, 4));
+    const again = of({ acceptedAt: inMs(1_000).toISOString(), body: '{}' });
+    await executions.publish(triggerInvocationResults, succeeded(again));
+    await executions.publish(deadLetters, { ...deadLetters.example, origin: { topic: 'marker', partition: 0, offset: 1 } });
+    await recorded();
+    await eventually(async () => expect(await count('dead_letters')).toBe(1));
+    // The conversation goes on: what was accepted afterwards is recorded.
+    const { rows } = await executions.sql.query('SELECT invocation_id FROM executions.executions WHERE lower(chat_id) = $1', [chatId]);
+    expect(rows).toEqual([{ invocation_id: again.invocationId }]);
+    expect(await erase(orgId)).toMatchObject({ status: 200, body: { executions: 1, waiting: 0 } });
+    expect(await everything()).not.toContain(chatId);
+  });
+});
