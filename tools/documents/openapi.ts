@@ -59,7 +59,8 @@ const problemsOf = (route: Route): string[] => {
     ...(route.body === undefined ? [] : ['invalid_request']),
     ...headers.flatMap(({ problems }) => problems),
     ...(text?.problems ?? []),
-    ...['internal', 'shutting_down'],
+    ...(path.includes('{') ? ['invalid_path', 'uri_too_long'] : []),
+    ...['bad_request', 'request_timeout', 'headers_too_large', 'internal', 'shutting_down'],
   ];
   return [...new Set(codes)];
 };

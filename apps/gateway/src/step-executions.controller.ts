@@ -45,7 +45,9 @@ export class StepExecutionsController {
       await this.requests.publish(step, singleHeader(request, messageHeader.traceparent));
       // Until the registry is asked a new function may be unknown here; the executor may know it and its longest timeout.
       const timeoutMs = this.registry.cloudFunction(orgId, step.cloudFunctionId)?.timeoutMs ?? FUNCTION_TIMEOUT_MS.max;
-      const result = await waiter.until(stepDeadlineMs(step, Date.now(), timeoutMs) + STEP_GATEWAY_MARGIN_MS);
+      // A deadline that has passed has a result too, a moment later.
+      const deadlineMs = Math.max(stepDeadlineMs(step, Date.now(), timeoutMs), Date.now());
+      const result = await waiter.until(deadlineMs + STEP_GATEWAY_MARGIN_MS);
       if (result === null)
         throw new Problem(504, 'no_result', 'No result came until 2 s after the deadline; the same request id asks for it again.');
       return result.toString('utf8');

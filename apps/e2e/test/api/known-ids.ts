@@ -19,6 +19,11 @@ export class KnownIds {
     if (typeof id === 'string' && collection !== 'organizations') this.byCollection.set(collection, id);
   }
 
+  /** By the name of a collection, or of a field that holds its ids. */
+  of(name: string): string | undefined {
+    return this.in(name.endsWith('Id') ? collectionOf(name) : name);
+  }
+
   in(collection: string): string | undefined {
     return this.byCollection.get(collection);
   }

@@ -9,6 +9,8 @@ import { bucketCount, BUCKETS_MAX, fittingInterval, type Interval, intervals } f
 
 /** Of a question that says no beginning. */
 const DEFAULT_RANGE_MS = 24 * 60 * 60_000;
+/** Postgres has no year 0. */
+const FIRST_MS = Date.parse('0001-01-01T00:00:00Z');
 
 const countsQuery = executionFilters.extend({ by: z.enum(['status', 'failureReason', 'cloudFunctionId']).default('status') });
 const histogramQuery = executionFilters.extend({ interval: z.enum(Object.keys(intervals) as [Interval, ...Interval[]]).optional() });
@@ -30,7 +32,7 @@ const bounded = (given: ExecutionFilters): { filters: ExecutionFilters; from: st
   const end = given['createdAt[lt]'] ?? given['createdAt[lte]'];
   const to = end ?? new Date().toISOString();
   const begin = given['createdAt[gte]'] ?? given['createdAt[gt]'];
-  const from = begin ?? new Date(Date.parse(to) - DEFAULT_RANGE_MS).toISOString();
+  const from = begin ?? new Date(Math.max(Date.parse(to) - DEFAULT_RANGE_MS, FIRST_MS)).toISOString();
   const filters = {
     ...given,
     ...(begin === undefined ? { 'createdAt[gte]': from } : {}),
