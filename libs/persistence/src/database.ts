@@ -63,6 +63,13 @@ export class Database {
     });
   }
 
+  /** Connections of the pool, and how many callers wait for one; none before the start. */
+  get connections(): { readonly total: number; readonly idle: number; readonly waiting: number } {
+    if (!this.dataSource.isInitialized) return { total: 0, idle: 0, waiting: 0 };
+    const { totalCount, idleCount, waitingCount } = this.pool;
+    return { total: totalCount, idle: idleCount, waiting: waitingCount };
+  }
+
   /** The pool under the data source, for statements where TypeORM's share of the time matters. Only after `start`. */
   get pool(): pg.Pool {
     return (this.dataSource.driver as unknown as { master: pg.Pool }).master;

@@ -2,6 +2,7 @@ export { AddressGuard } from './addresses/address-guard.js';
 export type { AddressRule } from './addresses/special-addresses.js';
 export * from './audit-trail.js';
 export * from './export-traces.js';
+export * from './gauge-database.js';
 export * from './health.js';
 export * from './http-server.js';
 export * from './key-ring.js';

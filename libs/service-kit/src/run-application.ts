@@ -12,6 +12,7 @@ import { followTraces } from './follow-traces.js';
 import { Health } from './health.js';
 import { createHttpAdapter, followRequests, keepRawBodies, listRoutes, type MountedRoute } from './http-server.js';
 import { NestLogger } from './logger.js';
+import { measureRequests } from './measure-requests.js';
 import { Metrics } from './metrics.js';
 import type { PlatformConfig } from './platform.config.js';
 import { PlatformModule } from './platform.module.js';
@@ -62,6 +63,7 @@ export const runApplication = async (
   app.useGlobalInterceptors(new QueryInterceptor());
   keepRawBodies(app);
   followTraces(app, logger);
+  measureRequests(app, app.get(Metrics));
   const health = app.get(Health);
   const requests = followRequests(app, health);
   const routes = listRoutes(app);

@@ -1,6 +1,6 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { Database } from '@cf/persistence';
-import { Health, PLATFORM, type PlatformConfig } from '@cf/service-kit';
+import { gaugeDatabase, Health, Metrics, PLATFORM, type PlatformConfig } from '@cf/service-kit';
 import { type EntityManager, QueryFailedError } from 'typeorm';
 import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.js';
 import { CreateIdempotencyKeys1764300000900 } from './migrations/create-idempotency-keys.migration.js';
@@ -24,7 +24,12 @@ const forgetParameters = (error: unknown): never => {
 /** The schema `executions`. Closed by `ExecutionsShutdown`, after what uses it. */
 @Injectable()
 export class ExecutionsDatabase extends Database implements OnModuleInit {
-  constructor(@Inject(PLATFORM) platform: PlatformConfig, @Inject(EXECUTIONS_CONFIG) config: ExecutionsConfig, health: Health) {
+  constructor(
+    @Inject(PLATFORM) platform: PlatformConfig,
+    @Inject(EXECUTIONS_CONFIG) config: ExecutionsConfig,
+    health: Health,
+    metrics: Metrics,
+  ) {
     super({
       url: platform.databaseUrl,
       schema: 'executions',
@@ -45,6 +50,7 @@ export class ExecutionsDatabase extends Database implements OnModuleInit {
       connectionsMax: config.EXECUTIONS_CONNECTIONS_MAX,
     });
     health.register('executions-database', () => this.status());
+    gaugeDatabase(metrics, 'executions', this);
   }
 
   override tenant<T>(orgId: string, work: (manager: EntityManager) => Promise<T>): Promise<T> {

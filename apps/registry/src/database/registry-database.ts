@@ -1,6 +1,6 @@
 import { Inject, Module, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { createDatabase, type Database } from '@cf/persistence';
-import { Health, PLATFORM, type PlatformConfig } from '@cf/service-kit';
+import { gaugeDatabase, Health, Metrics, PLATFORM, type PlatformConfig } from '@cf/service-kit';
 import { AccessTokenEntity } from '../access-tokens/access-token.entity.js';
 import { ChangeEntity } from '../change-log/change.entity.js';
 import { CloudFunctionEntity } from '../cloud-functions/cloud-function.entity.js';
@@ -14,7 +14,7 @@ import { CreateAuditLog1764210000001 } from './migrations/create-audit-log-17642
 import { ExtendRegistry1764200000001 } from './migrations/extend-registry-1764200000001.js';
 import { REGISTRY_DATABASE } from './registry-database.token.js';
 
-const openRegistryDatabase = (platform: PlatformConfig, health: Health): Database => {
+const openRegistryDatabase = (platform: PlatformConfig, health: Health, metrics: Metrics): Database => {
   const database = createDatabase({
     url: platform.databaseUrl,
     schema: 'registry',
@@ -23,12 +23,13 @@ const openRegistryDatabase = (platform: PlatformConfig, health: Health): Databas
     name: 'registry',
   });
   health.register('registry-database', () => database.status());
+  gaugeDatabase(metrics, 'registry', database);
   return database;
 };
 
 /** A module of its own: Nest starts it before the module that imports it, and stops it after. */
 @Module({
-  providers: [{ provide: REGISTRY_DATABASE, useFactory: openRegistryDatabase, inject: [PLATFORM, Health] }],
+  providers: [{ provide: REGISTRY_DATABASE, useFactory: openRegistryDatabase, inject: [PLATFORM, Health, Metrics] }],
   exports: [REGISTRY_DATABASE],
 })
 export class RegistryDatabaseModule implements OnModuleInit, OnApplicationShutdown {
