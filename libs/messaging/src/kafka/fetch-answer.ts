@@ -1,43 +1,25 @@
 import type { LogRecord } from '../log.js';
-import { createErrorFromCode, decodeRecordBatch, Decoder, withoutAborted, type RawRecord } from './kafkajs-internals.js';
+import { createErrorFromCode, Decoder } from './kafkajs-internals.js';
+import { readBatches } from './record-batches.js';
 
 export interface FetchedPartition {
-  /** As on the wire, with prefix. */
+  /** Without prefix. */
   readonly topic: string;
   readonly partition: number;
   readonly error: Error | null;
-  readonly records: readonly RawRecord[];
+  readonly records: readonly LogRecord[];
   /** Where to fetch next: after the last whole batch, also when compaction or a transaction left nothing of it. Null: nothing came. */
   readonly nextOffset: number | null;
 }
 
 /** The version that kafkajs asks for, spoken by every broker since Kafka 2.3. */
 const FETCH_VERSION = 11;
-/** What is left of a batch's header after offset and length; less than that is the cut-off end of an answer. */
-const BATCH_OVERHEAD_BYTES = 49;
 
 const failure = (error: unknown): Pick<FetchedPartition, 'error' | 'records' | 'nextOffset'> => ({
   error: error instanceof Error ? error : new Error(String(error)),
   records: [],
   nextOffset: null,
 });
-
-async function decodeBatches(bytes: Buffer | null): Promise<{ records: RawRecord[]; nextOffset: number | null }> {
-  const records: RawRecord[] = [];
-  let nextOffset: number | null = null;
-  const decoder = new Decoder(bytes ?? Buffer.alloc(0));
-  while (decoder.canReadBytes(BATCH_OVERHEAD_BYTES)) {
-    try {
-      const batch = await decodeRecordBatch(decoder);
-      nextOffset = Number(batch.firstOffset) + batch.lastOffsetDelta + 1;
-      for (const record of batch.records) records.push(record);
-    } catch (error) {
-      if ((error as Error).name === 'KafkaJSPartialMessageError') break;
-      throw error;
-    }
-  }
-  return { records, nextOffset };
-}
 
 async function decodePartition(topic: string, decoder: Decoder): Promise<FetchedPartition> {
   const partition = decoder.readInt32();
@@ -46,16 +28,14 @@ async function decodePartition(topic: string, decoder: Decoder): Promise<Fetched
   decoder.readInt64(); // last stable offset
   decoder.readInt64(); // log start offset
   const abortedTransactions = decoder.readArray((each) => ({
-    producerId: each.readInt64().toString(),
-    firstOffset: each.readInt64().toString(),
+    producerId: BigInt(each.readInt64().toString()),
+    firstOffset: Number(each.readInt64().toString()),
   }));
   decoder.readInt32(); // preferred read replica
   const bytes = decoder.readBytes();
   if (errorCode !== 0) return { topic, partition, ...failure(createErrorFromCode(errorCode)) };
   try {
-    const { records, nextOffset } = await decodeBatches(bytes);
-    const visible = withoutAborted({ messages: records, abortedTransactions }).filter((record) => !record.isControlRecord);
-    return { topic, partition, error: null, records: visible, nextOffset };
+    return { topic, partition, error: null, ...(await readBatches(bytes ?? Buffer.alloc(0), { topic, partition }, abortedTransactions)) };
   } catch (error) {
     return { topic, partition, ...failure(error) };
   }
@@ -63,9 +43,13 @@ async function decodePartition(topic: string, decoder: Decoder): Promise<Fetched
 
 /**
  * Reads the answer to a fetch. kafkajs's own reading drops where a batch ends, so that a batch emptied by compaction is asked for
- * again for ever, and lets one partition's error hide the records of all others.
+ * again for ever, lets one partition's error hide the records of all others, and makes a dozen objects of every header.
  */
-export async function decodeFetchAnswer(raw: Buffer, apiVersion: number): Promise<readonly FetchedPartition[]> {
+export async function decodeFetchAnswer(
+  raw: Buffer,
+  apiVersion: number,
+  logical: (topic: string) => string,
+): Promise<readonly FetchedPartition[]> {
   if (apiVersion !== FETCH_VERSION)
     throw new Error(`the broker speaks Fetch ${apiVersion}, ${FETCH_VERSION} is needed (Kafka 2.3 or newer)`);
   const decoder = new Decoder(raw);
@@ -74,28 +58,8 @@ export async function decodeFetchAnswer(raw: Buffer, apiVersion: number): Promis
   decoder.readInt32(); // session
   if (errorCode !== 0) throw createErrorFromCode(errorCode);
   const topics = await decoder.readArrayAsync(async (each) => {
-    const topic = each.readString();
+    const topic = logical(each.readString());
     return each.readArrayAsync((inner) => decodePartition(topic, inner));
   });
   return topics.flat();
 }
-
-const headerText = (value: Buffer | null | readonly (Buffer | null)[]): string => {
-  const last = Array.isArray(value) ? (value.at(-1) as Buffer | null) : (value as Buffer | null);
-  return last?.toString() ?? '';
-};
-
-/** Copies: what kafkajs gives are slices, and a small one would hold a whole fetch of megabytes in memory. */
-export const toLogRecord = (topic: string, partition: number, raw: RawRecord): LogRecord => {
-  const headers: Record<string, string> = {};
-  for (const name in raw.headers) headers[name] = headerText(raw.headers[name] ?? null);
-  return {
-    topic,
-    partition,
-    offset: Number(raw.offset),
-    key: raw.key === null ? null : Buffer.from(raw.key),
-    value: raw.value === null ? null : Buffer.from(raw.value),
-    headers,
-    timestampMs: Number(raw.timestamp),
-  };
-};

@@ -1,7 +1,7 @@
 import type { LogRecord, TopicPartition } from '../log.js';
 import { BackOff } from './waiting.js';
 import type { Connection } from './connection.js';
-import { decodeFetchAnswer, toLogRecord, type FetchedPartition } from './fetch-answer.js';
+import { decodeFetchAnswer, type FetchedPartition } from './fetch-answer.js';
 import { request } from './kafkajs-internals.js';
 import { READ_COMMITTED } from './offsets.js';
 
@@ -99,6 +99,9 @@ export class FetchLoop {
     await Promise.all(this.#loops.values());
   }
 
+  readonly #decode = (raw: Buffer, apiVersion: number): Promise<readonly FetchedPartition[]> =>
+    decodeFetchAnswer(raw, apiVersion, (topic) => this.connection.logical(topic));
+
   #isActive(target: Target): boolean {
     return !target.paused && !target.stopped && !target.waiting && !this.#suspended && target.held.length === 0;
   }
@@ -175,13 +178,13 @@ export class FetchLoop {
   async #fetch(leader: number, targets: readonly Target[]): Promise<void> {
     const asked = new Map<string, { target: Target; offset: number }>();
     const topics = targets.map((target) => {
+      asked.set(keyOf(target.topic, target.partition), { target, offset: target.nextOffset });
       const topic = this.connection.physical(target.topic);
-      asked.set(keyOf(topic, target.partition), { target, offset: target.nextOffset });
       return { topic, partitions: [{ partition: target.partition, fetchOffset: String(target.nextOffset), maxBytes: PARTITION_BYTES }] };
     });
     const broker = await this.connection.broker(leader);
     const limits = { maxWaitTime: WAIT_MS, minBytes: 1, maxBytes: REQUEST_BYTES, isolationLevel: READ_COMMITTED };
-    const fetched = await request(broker, 'Fetch', { ...limits, topics }, { decode: decodeFetchAnswer });
+    const fetched = await request(broker, 'Fetch', { ...limits, topics }, { decode: this.#decode });
 
     for (const answer of fetched) {
       const question = asked.get(keyOf(answer.topic, answer.partition));
@@ -225,8 +228,8 @@ export class FetchLoop {
     }
     if (answer.nextOffset === null) return;
     // A batch is sent whole, also when the position lies within it.
-    const raw = answer.records.filter(({ offset }) => Number(offset) >= target.nextOffset);
-    const records = raw.map((record) => toLogRecord(topic, partition, record));
+    const isRead = answer.records[0] === undefined || answer.records[0].offset >= target.nextOffset;
+    const records = isRead ? answer.records : answer.records.filter(({ offset }) => offset >= target.nextOffset);
     if (records.length > 0) {
       if (target.paused || this.#suspended) target.held.push(...records);
       else this.listener.records(topic, partition, records);

@@ -38,6 +38,6 @@ describe('what is taken from inside kafkajs', () => {
   });
 
   it('names the protocol that is missing where a broker is too old', async () => {
-    await expect(decodeFetchAnswer(Buffer.alloc(0), 10)).rejects.toThrow('Kafka 2.3 or newer');
+    await expect(decodeFetchAnswer(Buffer.alloc(0), 10, String)).rejects.toThrow('Kafka 2.3 or newer');
   });
 });

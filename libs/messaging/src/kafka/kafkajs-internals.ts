@@ -109,21 +109,6 @@ export interface ProtocolError extends Error {
   readonly retriable: boolean;
 }
 
-interface RecordBatch {
-  readonly firstOffset: string;
-  readonly lastOffsetDelta: number;
-  readonly records: readonly RawRecord[];
-}
-
-export interface RawRecord {
-  readonly offset: string;
-  readonly timestamp: string;
-  readonly key: Buffer | null;
-  readonly value: Buffer | null;
-  readonly headers: Readonly<Record<string, Buffer | null | readonly (Buffer | null)[]>>;
-  readonly isControlRecord: boolean;
-}
-
 export interface Decoder {
   readInt16(): number;
   readInt32(): number;
@@ -140,12 +125,10 @@ const apiKeys = require('kafkajs/src/protocol/requests/apiKeys') as Record<Api, 
 
 export const { createErrorFromCode } = require('kafkajs/src/protocol/error') as { createErrorFromCode(code: number): ProtocolError };
 export const Decoder = require('kafkajs/src/protocol/decoder') as new (buffer: Buffer) => Decoder;
-/** Throws `KafkaJSPartialMessageError` for the cut-off end of an answer. */
-export const decodeRecordBatch = require('kafkajs/src/protocol/recordBatch/v0/decoder') as (decoder: Decoder) => Promise<RecordBatch>;
-export const withoutAborted = require('kafkajs/src/consumer/filterAbortedMessages') as (fetched: {
-  messages: readonly RawRecord[];
-  abortedTransactions: readonly { producerId: string; firstOffset: string }[];
-}) => RawRecord[];
+/** How the records of a batch with these attributes are compressed, null for not at all; throws for a codec that is not installed. */
+export const { lookupCodecByAttributes: codecOf } = require('kafkajs/src/protocol/message/compression') as {
+  lookupCodecByAttributes(attributes: number): { decompress(bytes: Buffer): Promise<Buffer> } | null;
+};
 
 /** The cluster object that kafkajs makes for a consumer; its partition assigners are handed it. */
 export function openCluster(kafka: Kafka): Cluster {

@@ -1,7 +1,7 @@
 import type { LogRecord, ReadBackOptions } from '../log.js';
 import { BackOff } from './waiting.js';
 import type { Connection } from './connection.js';
-import { decodeFetchAnswer, toLogRecord, type FetchedPartition } from './fetch-answer.js';
+import { decodeFetchAnswer, type FetchedPartition } from './fetch-answer.js';
 import { request } from './kafkajs-internals.js';
 import { EARLIEST, LATEST, listOffsets, READ_COMMITTED } from './offsets.js';
 
@@ -36,7 +36,9 @@ async function fetchOne(connection: Connection, { topic, partition }: ReadBackOp
   if (leader === undefined) throw new Error(`${topic} has no partition ${partition}`);
   const topics = [{ topic: name, partitions: [{ partition, fetchOffset: String(offset), maxBytes: CHUNK_BYTES }] }];
   const options = { maxWaitTime: WAIT_MS, minBytes: 1, maxBytes: CHUNK_BYTES, isolationLevel: READ_COMMITTED, topics };
-  const [answer] = await request(await connection.broker(leader), 'Fetch', options, { decode: decodeFetchAnswer });
+  const decode = (raw: Buffer, apiVersion: number): Promise<readonly FetchedPartition[]> =>
+    decodeFetchAnswer(raw, apiVersion, (each) => connection.logical(each));
+  const [answer] = await request(await connection.broker(leader), 'Fetch', options, { decode });
   if (answer === undefined) throw new Error(`the broker did not answer for ${topic}[${partition}]`);
   if (answer.error !== null) throw answer.error;
   if (answer.nextOffset === null) throw new Error(`nothing came of ${topic}[${partition}] at ${offset}`);
@@ -45,7 +47,7 @@ async function fetchOne(connection: Connection, { topic, partition }: ReadBackOp
 
 /** Reads the records between the time, count and end asked for, oldest first. */
 export async function* readBack(connection: Connection, options: ReadBackOptions): AsyncIterable<readonly LogRecord[]> {
-  const { topic, partition, untilOffset, sinceMs, recordsMax } = options;
+  const { untilOffset, sinceMs, recordsMax } = options;
   const end = Math.min(untilOffset, (await offsetAt(connection, options, LATEST)) ?? 0);
   // No record is as new as that: nothing to read.
   const since = (await offsetAt(connection, options, sinceMs)) ?? end;
@@ -66,9 +68,7 @@ export async function* readBack(connection: Connection, options: ReadBackOptions
       continue;
     }
     connection.works();
-    const chunk = answer.records
-      .filter((raw) => Number(raw.offset) >= from && Number(raw.offset) < end && Number(raw.timestamp) >= sinceMs)
-      .map((raw) => toLogRecord(topic, partition, raw));
+    const chunk = answer.records.filter((record) => record.offset >= from && record.offset < end && record.timestampMs >= sinceMs);
     if (chunk.length > 0) yield chunk;
     offset = Math.max(from, answer.nextOffset ?? from);
   }
