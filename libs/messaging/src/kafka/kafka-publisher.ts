@@ -15,6 +15,9 @@ const REQUEST_BYTES = 900 * 1024;
 /** The broker will never take the batch as it is. */
 const OFFENCES = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'INVALID_RECORD', 'INVALID_TIMESTAMP']);
 
+/** Framing, which a record's size does not include. */
+const HEADER_COUNT_BYTES = 1;
+
 interface Topic {
   readonly facts: TopicFacts;
   readonly queues: PartitionQueue[];
@@ -48,7 +51,7 @@ export class KafkaPublisher implements Publisher {
       const key = outgoing.key === null ? null : Buffer.from(outgoing.key);
       const value = typeof outgoing.value === 'string' ? Buffer.from(outgoing.value) : outgoing.value;
       const headers = encodeHeaders(outgoing.headers ?? {});
-      const bytes = (key?.length ?? 0) + (value?.length ?? 0) + headers.length;
+      const bytes = (key?.length ?? 0) + (value?.length ?? 0) + headers.length - HEADER_COUNT_BYTES;
       if (this.#bytes > 0 && this.#bytes + bytes > settings.publisherQueueBytesMax) {
         return reject(new PublishError('queue_full', `${this.#bytes} bytes wait in ${this.connection.name}`, true));
       }
