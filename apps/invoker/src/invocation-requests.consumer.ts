@@ -23,11 +23,13 @@ export class StepInvocationRequestsConsumer {
 
   /** A step that comes again is answered again, not called again. */
   @OnMessage(stepInvocationRequests, STEP_GROUP)
-  async onStepRequest(request: InvocationRequest, { record, traceparent, signal }: MessageContext): Promise<void> {
+  async onStepRequest(request: InvocationRequest, { record, text, traceparent, signal }: MessageContext): Promise<void> {
     const atMs = Math.max(record.timestampMs, this.owned.sinceMs(record.partition));
     const { result, repeated } = this.recent.once(sendingKey(request), () => this.invoker.invoke(request, { traceparent, atMs }));
     if (repeated) this.metrics.repeated('step');
-    await this.results.publish(await result, { partition: record.partition, traceparent, signal });
+    // What comes again may be worded differently; its result is about the one that was called.
+    const came = repeated ? {} : { requestText: text };
+    await this.results.publish(await result, { partition: record.partition, traceparent, signal, ...came });
   }
 }
 
@@ -59,14 +61,15 @@ export class TriggerInvocationRequestsConsumer {
     return call;
   }
 
-  private async call(key: string, request: InvocationRequest, { record, traceparent, signal, isSurplus }: MessageContext): Promise<void> {
+  private async call(key: string, request: InvocationRequest, context: MessageContext): Promise<void> {
+    const { record, text, traceparent, signal, isSurplus } = context;
     const result = this.unpublished.get(key) ?? (await this.invoker.invoke(request, { traceparent, atMs: record.timestampMs, isSurplus }));
-    this.unpublished.set(key, result);
     try {
-      await this.results.publish(result, { partition: record.partition, traceparent, signal });
-      this.unpublished.delete(key);
+      await this.results.publish(result, { partition: record.partition, traceparent, signal, requestText: text });
+      if (this.unpublished.size > 0) this.unpublished.delete(key);
     } catch (error) {
       if (signal.aborted) this.unpublished.delete(key);
+      else this.unpublished.set(key, result);
       throw error;
     }
   }

@@ -31,6 +31,19 @@ describe('the result of an invocation', () => {
     ]);
   });
 
+  it('carries its request exactly as it came, whatever else is in it', async () => {
+    const { taken, log } = logWith([tooLarge]);
+    const { request, ...rest } = triggerInvocationResults.example;
+    const requestText = JSON.stringify({ ofANewerVersion: 12345678901234567890n.toString(), ...request }, null, 1);
+    await new InvocationResultsPublisher('trigger', log).publish({ request, ...rest }, { ...place(), requestText });
+    expect(String(taken[0]?.value).startsWith(`{"request":${requestText},`)).toBe(true);
+    expect(triggerInvocationResults.schema.parse(JSON.parse(String(taken[0]?.value)))).toEqual({
+      request,
+      ...rest,
+      attempts: [expect.objectContaining({ response: { headers: {}, body: '', truncated: true } })],
+    });
+  });
+
   it('is published once the log is back, so that nothing is called again for it', async () => {
     const { taken, log } = logWith([away, away]);
     await new InvocationResultsPublisher('trigger', log).publish(triggerInvocationResults.example, place());

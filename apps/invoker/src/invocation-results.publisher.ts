@@ -10,6 +10,8 @@ export interface ResultPlace {
   readonly traceparent: string;
   /** Aborted when nobody waits for the acknowledgement any more. */
   readonly signal: AbortSignal;
+  /** The request as JSON, as it came; default: written anew. */
+  readonly requestText?: string;
 }
 
 /** The result without what the endpoint answered: small enough for any topic. */
@@ -17,6 +19,10 @@ export const withoutAnswers = (result: InvocationResult): InvocationResult => ({
   ...result,
   attempts: result.attempts.map((attempt) => ({ ...attempt, response: attempt.response && { headers: {}, body: '', truncated: true } })),
 });
+
+/** The result around the text of its request, which is most of it. */
+const textAround = (requestText: string, { request: _, ...rest }: InvocationResult): string =>
+  `{"request":${requestText},${JSON.stringify(rest).slice(1)}`;
 
 /**
  * Publishes the results of one lane: a step's on the partition number of its request, a trigger's by its invocation id.
@@ -45,9 +51,12 @@ export class InvocationResultsPublisher {
     await this.publisher.close();
   }
 
-  private async insist(result: InvocationResult, { partition, traceparent, signal }: ResultPlace): Promise<void> {
+  private async insist(result: InvocationResult, { partition, traceparent, signal, requestText }: ResultPlace): Promise<void> {
+    const text = requestText === undefined ? {} : { text: textAround(requestText, result) };
     const [topic, options]: [typeof stepInvocationResults | typeof triggerInvocationResults, PublishOptions] =
-      this.lane === 'step' ? [stepInvocationResults, { partition, traceparent }] : [triggerInvocationResults, { traceparent }];
+      this.lane === 'step'
+        ? [stepInvocationResults, { partition, traceparent, ...text }]
+        : [triggerInvocationResults, { traceparent, ...text }];
     for (let delayMs: number = RETRY_DELAY_MS.first; ; delayMs = Math.min(RETRY_DELAY_MS.max, delayMs * 2)) {
       try {
         return await this.publisher.publish(topic, result, options);

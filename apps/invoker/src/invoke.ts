@@ -122,7 +122,7 @@ export class Invoker {
   private async send(request: InvocationRequest, { traceparent, atMs, isSurplus }: Arrival): Promise<Sending> {
     const lastMs = lastMomentMs(request);
     if (lastMs !== null && Date.now() >= lastMs) return atMs < lastMs ? noSlot() : tooLate();
-    const admission = await this.admit(request);
+    const admission = this.admitKnown(request) ?? (await this.admitOnceHeardOf(request));
     if (admission.admitted === 'later') return { outcome: { kind: 'paused', untilMs: Date.now() + PAUSE_MS }, attempts: [], circuit: null };
     if (!admission.admitted) return failure(admission.reason, admission.detail);
     const callee = this.calleeOf(admission.cloudFunction, admission.api);
@@ -163,9 +163,17 @@ export class Invoker {
     );
   }
 
-  private async admit(request: InvocationRequest): Promise<Admission> {
+  /** Null when what it says may not have reached this process yet. */
+  private admitKnown(request: InvocationRequest): Admission | null {
     const { cache } = this.parts;
-    if (request.configOffset !== null && request.configOffset > cache.position) await cache.reached(request.configOffset);
+    if (request.configOffset !== null && request.configOffset > cache.position) return null;
+    const admission = admitRequest(request, cache);
+    return admission.admitted === false && admission.unknown ? null : admission;
+  }
+
+  private async admitOnceHeardOf(request: InvocationRequest): Promise<Admission> {
+    const { cache } = this.parts;
+    await cache.reached(request.configOffset);
     const admission = admitRequest(request, cache);
     if (admission.admitted !== false || !admission.unknown) return admission;
     await cache.caughtUp();
@@ -277,7 +285,7 @@ export class Invoker {
     const exchange = await http.post({
       orgId,
       target: endpoint,
-      headers: Object.entries({ ...own, ...signed?.headers, ...token?.headers }).flat(),
+      headers: signed === undefined && token === null ? own : { ...own, ...signed?.headers, ...token?.headers },
       body: request.body,
       budgetMs,
     });

@@ -26,7 +26,7 @@ afterEach(() => Promise.all(clients.splice(0).map((made) => made.close())));
 const callTo = (url: string, more: Partial<CustomerCall> = {}): CustomerCall => {
   const { origin, pathname, search } = new URL(url);
   const target = { origin, path: `${pathname}${search}`, headers: [], tls: null };
-  return { orgId: 'a', target, headers: [], body: '{}', budgetMs: 5_000, ...more };
+  return { orgId: 'a', target, headers: {}, body: '{}', budgetMs: 5_000, ...more };
 };
 
 /** undici gives a connection back in the turn after its answer. */
@@ -328,7 +328,7 @@ describe('HTTP to customers', () => {
     });
 
     it('with a header that HTTP cannot carry is refused', async () => {
-      const exchange = await answered({}, { headers: ['x-y', 'smile 😀'] });
+      const exchange = await answered({}, { headers: { 'x-y': 'smile 😀' } });
       expect(exchange).toMatchObject({ failure: { reason: 'invalid_request' }, sent: false });
     });
   });

@@ -13,5 +13,13 @@ export const rfc3339 = z
 /** A time in an answer. */
 export const writtenTime = z.iso.datetime({ precision: 3 });
 
+/** Busy services write the same millisecond many times over. */
+let lastMs = Number.NaN;
+let lastText = '';
+
 /** ISO 8601 UTC with milliseconds and `Z` is written. */
-export const writeTime = (time: string | number | Date): string => new Date(time).toISOString();
+export const writeTime = (time: string | number | Date): string => {
+  if (typeof time !== 'number') return new Date(time).toISOString();
+  if (time !== lastMs) [lastMs, lastText] = [time, new Date(time).toISOString()];
+  return lastText;
+};

@@ -14,8 +14,8 @@ export interface Target {
 export interface CustomerCall {
   readonly orgId: string;
   readonly target: Target;
-  /** The headers of this request beside those of the target, flat. */
-  readonly headers: readonly string[];
+  /** The headers of this request beside those of the target. */
+  readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
   readonly budgetMs: number;
 }
@@ -34,13 +34,15 @@ export class CustomerHttp {
 
   /** POSTs once. Resolves with how it went, never rejects. */
   post({ orgId, target, headers, body, budgetMs }: CustomerCall): Promise<Exchange> {
+    const all = [...target.headers];
+    for (const name in headers) all.push(name, headers[name]!);
     const { pool, release } = this.pools.acquire(orgId, target);
     return new Promise((resolve) => {
       const handler = new ExchangeHandler(budgetMs, (exchange) => {
         release();
         resolve(exchange);
       });
-      pool.dispatch({ method: 'POST', path: target.path, headers: [...target.headers, ...headers], body }, handler);
+      pool.dispatch({ method: 'POST', path: target.path, headers: all, body }, handler);
     });
   }
 

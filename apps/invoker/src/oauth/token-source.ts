@@ -80,7 +80,7 @@ export class TokenSource {
   /** Asks the token server once, whatever is kept, and keeps nothing. */
   async askOnce(budgetMs: number): Promise<ReadToken> {
     const { orgId, target, body, secrets } = this.request;
-    const answer = readToken(await this.options.http.post({ orgId, target, headers: [], body, budgetMs }), secrets);
+    const answer = readToken(await this.options.http.post({ orgId, target, headers: {}, body, budgetMs }), secrets);
     this.options.onAsked(answer);
     return answer;
   }
