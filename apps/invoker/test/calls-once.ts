@@ -13,7 +13,7 @@ const { origin, pathname } = new URL(process.argv[2] ?? '');
 const { status, failure } = await http.post({
   orgId: 'a',
   target: { origin, path: pathname, headers: [], tls: null },
-  headers: [],
+  headers: {},
   body: '',
   budgetMs: 5_000,
 });

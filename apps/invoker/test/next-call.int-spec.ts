@@ -28,7 +28,7 @@ describe('the call after a hostile answer', () => {
   /** One organization for each case: both of its calls share a pool, and no other case does. */
   const post = (index: number, of: number, budgetMs: number) => {
     const target = { origin: `http://127.0.0.2:${server.port}`, path: `/${index}/call`, headers: [], tls: null };
-    return client.post({ orgId: String(of), target, headers: [], body: '{}', budgetMs });
+    return client.post({ orgId: String(of), target, headers: {}, body: '{}', budgetMs });
   };
 
   beforeAll(async () => {
