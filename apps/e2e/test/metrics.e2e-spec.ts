@@ -13,7 +13,7 @@ describe('the metrics', () => {
 
   beforeAll(async () => {
     [installation, customer] = await Promise.all([startInstallation('embedded'), CustomerEndpoint.start()]);
-  }, 60_000);
+  }, 180_000);
   afterAll(async () => {
     await installation.stop();
     await customer.close();

@@ -83,7 +83,7 @@ describe('secrets', () => {
       OTEL_BSP_SCHEDULE_DELAY: '100',
     });
     tenant = await Tenant.create(new Api(() => program.address, OPERATOR_TOKEN));
-  }, 60_000);
+  }, 180_000);
 
   afterAll(async () => {
     await program.stop();
@@ -165,7 +165,7 @@ describe('secrets', () => {
     }
     expect(places['a table']).toContain('"x-secret":"***"');
     expectNone('the metrics', metrics);
-  }, 90_000);
+  }, 180_000);
 });
 
 /** What the endpoint got with its base64 opened. */

@@ -38,7 +38,7 @@ describe('traces and logs', () => {
     const api = { authorization: { type: 'ApiKey', keyName: 'key', keyValue: SECRET, addTo: 'QueryParams' } };
     cloudFunctionId = await tenant.createFunction(customer.url, 'called', {}, api);
     await tenant.createTrigger(cloudFunctionId, 'ChatStatus');
-  }, 60_000);
+  }, 180_000);
 
   afterAll(async () => {
     await program.stop();

@@ -71,7 +71,7 @@ describe(`a corpus of ${corpus.length} hostile targets and answers`, () => {
     const orgId = await invoker.addOrganization();
     const id = randomUUID();
     const api = await invoker.setApi(orgId, `${base}/${index}`, { id, authorization: authorizationOf(hostile, index, orgId, id) });
-    return invoker.setFunction(api, { endpointUrl: hostile.endpointUrl ?? 'call', timeoutMs: hostile.timeoutMs ?? 5_000 });
+    return invoker.setFunction(api, { endpointUrl: hostile.endpointUrl ?? 'call', timeoutMs: hostile.timeoutMs ?? 15_000 });
   };
 
   beforeAll(async () => {
@@ -86,7 +86,7 @@ describe(`a corpus of ${corpus.length} hostile targets and answers`, () => {
     functions.push(...(await Promise.all(corpus.map(register))));
     dials = recordDials();
     await Promise.all(
-      corpus.map(async (hostile, index) => results.set(hostile, await invoker.run(invoker.step(functions[index]!), 20_000))),
+      corpus.map(async (hostile, index) => results.set(hostile, await invoker.run(invoker.step(functions[index]!), 45_000))),
     );
   });
   afterAll(async () => {

@@ -47,7 +47,7 @@ describe('an API with OAuth client credentials', () => {
     return invoker.setApi(api.orgId ?? orgId, endpoint.url, { ...api, id, authorization });
   };
   const setFunction = async (api: RegisteredApi, refused: readonly string[] = []) => {
-    const cloudFunction = await invoker.setFunction(api, { timeoutMs: 2_000 });
+    const cloudFunction = await invoker.setFunction(api, { timeoutMs: 10_000 });
     endpoint.answer(`/${cloudFunction.endpointUrl}`, ({ headers }) =>
       refused.includes(headers.authorization ?? '') ? { status: 401 } : { body: `{"returnValue":"${headers.authorization}"}` },
     );
