@@ -8,6 +8,7 @@ import { StepInvocationRequestsConsumer, TriggerInvocationRequestsConsumer } fro
 import { InvokerMetrics } from './invoker-metrics.js';
 import { INVOKER_CONFIG, type InvokerConfig, readInvokerConfig } from './invoker.config.js';
 import { laneProviders } from './lane.providers.js';
+import { MissingKeys } from './missing-keys.js';
 import { AskedPauses } from './limits/asked-pauses.js';
 import { TriggerVerdicts } from './limits/trigger-verdicts.js';
 import { accessTokensProvider } from './oauth/access-tokens.provider.js';
@@ -25,6 +26,7 @@ import { TriggerLaneGroup } from './trigger-lane.group.js';
     AskedPauses,
     TriggerVerdicts,
     InvokerMetrics,
+    MissingKeys,
     dialingProvider,
     accessTokensProvider,
     connectionTestsProvider,

@@ -88,12 +88,12 @@ export class RunningInvoker {
   }
 
   /** May be called again for one more worker. */
-  async startProcess(): Promise<RunningApplication> {
+  async startProcess(ring = keyRing): Promise<RunningApplication> {
     const platform = readPlatform(
       { port: 0, needs: 'nothing' },
       { NODE_ENV: 'test', DATA_DIR: join(tmpdir(), 'cf-invoker-test'), OPERATOR_TOKEN: 'operator-token-of-this-test', ...this.settings },
     );
-    const withKeys = Object.create(platform, { keyRing: { value: keyRing } }) as typeof platform;
+    const withKeys = Object.create(platform, { keyRing: { value: ring } }) as typeof platform;
     const process = await runApplication([InvokerModule], withKeys, this.log, createLogger('invoker', 'fatal'));
     this.processes.push(process);
     return process;

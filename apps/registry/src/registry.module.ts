@@ -21,6 +21,8 @@ import { CloudFunctionsService } from './cloud-functions/cloud-functions.service
 import { RegistryDatabaseModule } from './database/registry-database.js';
 import { REGISTRY_DATABASE } from './database/registry-database.token.js';
 import { EventCatalogController } from './event-catalog/event-catalog.controller.js';
+import { KeyRotationsController } from './key-rotation/key-rotations.controller.js';
+import { RotateKeys } from './key-rotation/key-rotation.js';
 import { OrganizationsController } from './organizations/organizations.controller.js';
 import { OrganizationsRepository } from './organizations/organizations.repository.js';
 import { OrganizationsService } from './organizations/organizations.service.js';
@@ -42,6 +44,7 @@ import { TriggersService } from './triggers/triggers.service.js';
     CloudFunctionsController,
     TriggersController,
     EventCatalogController,
+    KeyRotationsController,
     ...[AuditLogController, OperatorsAuditLogController, AuditEventsConsumer],
   ],
   providers: [
@@ -52,6 +55,7 @@ import { TriggersService } from './triggers/triggers.service.js';
     ...[RegisteredApisService, RegisteredApisRepository],
     ...[CloudFunctionsService, CloudFunctionsRepository],
     ...[TriggersService, TriggersRepository],
+    RotateKeys,
     ...[AuditLogService, AuditLogRepository, AuditEventsGroup],
     ...[ChangeLog, Acknowledgements, ChangeLogRelay, PublishChanges, TopicReconciler],
   ],

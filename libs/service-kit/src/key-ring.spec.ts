@@ -35,4 +35,14 @@ describe('the key ring', () => {
       expect(() => KeyRing.parse(text)).toThrow(/^(?!.*AAAA)/);
     },
   );
+
+  it('finds the keys of sealed fields in JSON, and takes no value for a field', () => {
+    const json = JSON.stringify({
+      sealedToken: 'k1.a.b.c',
+      tls: { sealedClientKey: null },
+      list: [{ sealedValue: 'k-2.x' }],
+      name: '"sealedX":"k3.y"',
+    });
+    expect([...KeyRing.keyIdsIn(json)]).toEqual(['k1', 'k-2']);
+  });
 });

@@ -11,7 +11,8 @@ const IV_BYTES = 12;
 export class KeyRing {
   private constructor(
     private readonly keys: ReadonlyMap<string, Buffer>,
-    private readonly sealingKeyId: string,
+    /** The first one of the ring. */
+    readonly sealingKeyId: string,
   ) {}
 
   /** Reads `id:base64,…` (32 bytes each). Throws an Error whose message does not hold the keys. */
@@ -41,6 +42,16 @@ export class KeyRing {
   /** The id of the key that sealed this text. */
   static keyIdOf(sealed: string): string {
     return sealed.slice(0, sealed.indexOf('.'));
+  }
+
+  /** Ids of the keys that the sealed fields of a JSON text were sealed with. A quote inside a value is escaped, so that no value looks like a field. */
+  static keyIdsIn(json: string): ReadonlySet<string> {
+    return new Set([...json.matchAll(/"sealed[A-Za-z]+":\s*"([A-Za-z0-9_-]+)\./g)].map(([, id]) => id ?? ''));
+  }
+
+  /** All of them, the one that seals first. */
+  get ids(): readonly string[] {
+    return [...this.keys.keys()];
   }
 
   seal(plain: string, aad: string): string {

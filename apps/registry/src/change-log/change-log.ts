@@ -20,6 +20,8 @@ export interface Writing {
   /** `before`: the row that this one takes the place of; null for a new one. */
   saved<Row extends VersionedRow>(kind: PublishedKind<Row>, row: Row, before: Row | null): Promise<Row>;
   deleted<Row extends VersionedRow>(kind: PublishedKind<Row>, row: Row): Promise<void>;
+  /** Sealed with another key and otherwise as it was: published, and told as one rotation rather than as so many edits. */
+  resealed<Row extends VersionedRow>(kind: PublishedKind<Row>, row: Row): Promise<void>;
   /** What else the audit log shall tell of this transaction. */
   audited(fact: Fact): void;
 }
@@ -75,12 +77,14 @@ export class ChangeLog {
   }
 
   private writing(manager: EntityManager, awaited: AwaitedChanges, facts: Fact[]): Writing {
+    const publish = async <Row extends VersionedRow>(kind: PublishedKind<Row>, row: Row): Promise<void> =>
+      (await appendChanges(manager, kind, [row])).forEach((id) => awaited.add(id));
     return {
       manager,
+      resealed: publish,
       audited: (fact) => void facts.push(fact),
       saved: async (kind, row, before) => {
-        const ids = await appendChanges(manager, kind, [row]);
-        ids.forEach((id) => awaited.add(id));
+        await publish(kind, row);
         facts.push(describeSaved(kind, row, before));
         return row;
       },
