@@ -109,6 +109,7 @@ describe('replays', () => {
     expect(await replay({})).toMatchObject(bad('custom', ''));
     expect(await replay({ filter: {}, invocationIds: [randomUUID()] })).toMatchObject(bad('custom', ''));
     expect(await replay({ filter: { colour: 'red' } })).toMatchObject(bad('unknown_key', '/filter/colour'));
+    expect(await replay({ filter: JSON.parse('{"__proto__":"red"}') })).toMatchObject(bad('unknown_key', '/filter/__proto__'));
     expect(await replay({ filter: { status: 'late' } })).toMatchObject({
       status: 400,
       body: { errors: [{ pointer: '/filter/status/0' }] },

@@ -7,9 +7,16 @@ const INVOCATION_IDS_MAX = 100_000;
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
 
+/** A record leaves this key out in silence, and a filter that filters nothing replays everything. */
+const refusePrototype = (given: unknown, context: z.RefinementCtx): unknown => {
+  if (typeof given === 'object' && given !== null && Object.hasOwn(given, '__proto__'))
+    context.addIssue({ code: 'unrecognized_keys', keys: ['__proto__'], input: given });
+  return given;
+};
+
 /** The filters of the list as JSON: values are what the query would say, several of them an array. */
 const replayFilter = z
-  .record(z.string(), z.union([scalar, z.array(scalar)]))
+  .preprocess(refusePrototype, z.record(z.string(), z.union([scalar, z.array(scalar)])))
   .transform((given) =>
     Object.fromEntries(Object.entries(given).map(([name, value]) => [name, Array.isArray(value) ? value.map(String) : String(value)])),
   )
