@@ -47,4 +47,13 @@ describe('the record of an attempt', () => {
     });
     expect(maskSecrets('a1b a1b', ['a1b'])).toBe('*** ***');
   });
+
+  it.each([
+    String.raw`{"a":"x \"ab\/c+\\d\u00e9\" y"}`,
+    String.raw`{"a":"x \u0022ab/c\u002B\u005Cd\u00E9\" y"}`,
+    String.raw`{"a":"x \"ab\u002fc+\\dé\u0022 y"}`,
+  ])('masks a secret as JSON writes it: %s', (text) => {
+    expect(JSON.parse(text)).toEqual({ a: 'x "ab/c+\\dé" y' });
+    expect(maskSecrets(text, ['nothing', 'ab/c+\\dé'])).toMatch(/^{"a":"x \\(?:"|u0022)\*\*\*\\(?:"|u0022) y"}$/);
+  });
 });
