@@ -1,10 +1,10 @@
 /** Real: Postgres, HTTP, the consumers. In memory: the log. There is no invoker: the spec answers in its place. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { triggerInvocationResults } from '@cf/contract';
+import { eventExample, triggerInvocationResults } from '@cf/contract';
 import { eventually } from '@cf/testing';
 import { succeeded } from './messages.js';
-import { RunningExecutions } from './running-executions.js';
+import { OPERATOR_TOKEN, RunningExecutions } from './running-executions.js';
 
 describe('POST …/test-invocations', () => {
   let executions: RunningExecutions;
@@ -59,6 +59,33 @@ describe('POST …/test-invocations', () => {
       const execution = await executions.get(`/v1/orgs/${orgId}/executions/${request.invocationId}`);
       expect(execution.body).toMatchObject({ status: 'succeeded', test: true });
     });
+  });
+
+  it('refuses an event that is nested too deeply to be written again', async () => {
+    const event = JSON.stringify({ ...eventExample('SmsSubscribed'), orgId, more: null });
+    const deep = event.replace(/null}$/, `${'['.repeat(100_000)}${']'.repeat(100_000)}}`);
+    const answer = await fetch(`${executions.addressOf(0)}${path()}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${OPERATOR_TOKEN}`, 'content-type': 'application/json' },
+      body: `{"kind":"trigger","event":${deep}}`,
+    });
+    expect(answer.status).toBe(400);
+    expect(await answer.json()).toMatchObject({ code: 'invalid_event', errors: [{ pointer: '/event', code: 'too_deep' }] });
+  });
+
+  it('lets one organization wait for a few at once, and others beside it', async () => {
+    const beside = await executions.addOrganization();
+    const besideId = randomUUID();
+    await executions.setFunction(beside, besideId);
+    const ask = (owner: string, id: string) =>
+      executions.request('POST', `/v1/orgs/${owner}/cloud-functions/${id}/test-invocations`, { body: { kind: 'step', stepName: 'many' } });
+    const answers = [...Array.from({ length: 11 }, () => ask(orgId, cloudFunctionId)), ask(beside, besideId)];
+    const sent = () => executions.sent.filter(({ step }) => step?.stepName === 'many');
+    await eventually(() => expect(sent()).toHaveLength(11));
+    expect(sent().filter((request) => request.orgId === beside)).toHaveLength(1);
+    for (const request of sent()) await executions.publish(triggerInvocationResults, succeeded(request));
+    const refused = (await Promise.all(answers)).filter(({ status }) => status !== 200);
+    expect(refused).toMatchObject([{ status: 429, body: { code: 'too_many_requests' } }]);
   });
 
   it('knows no function of another organization, and none that is not there', async () => {

@@ -9,6 +9,7 @@ import {
   uuid,
   writeTime,
 } from '@cf/contract';
+import { Problem } from '@cf/service-kit';
 import type { StepTest, TriggerTest } from './test-request.js';
 
 /** An event as the endpoint gets it. */
@@ -26,9 +27,18 @@ export interface TestPlace {
   readonly newId: () => string;
 }
 
+const textOf = (event: object): string => {
+  try {
+    return JSON.stringify(event);
+  } catch {
+    const error = { pointer: '/event', code: 'too_deep', detail: 'is nested too deeply to be written again' };
+    throw new Problem(400, 'invalid_event', 'The event is nested too deeply.', [error]);
+  }
+};
+
 const sentEvent = (event: Readonly<Record<string, unknown>> & { readonly id: string; readonly type: string }): SentEvent => {
   const chatId = uuid.safeParse(event['chatId']);
-  return { event: { id: event.id, type: event.type }, chatId: chatId.success ? chatId.data : null, body: JSON.stringify(event) };
+  return { event: { id: event.id, type: event.type }, chatId: chatId.success ? chatId.data : null, body: textOf(event) };
 };
 
 /** The event of a test, new for a sample; null for one that has to be looked up. */

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
-import { type InvocationRequest, triggerInvocationRequests } from '@cf/contract';
+import { type InvocationRequest, sameId, triggerInvocationRequests } from '@cf/contract';
 import { MESSAGE_LOG, type MessageLog, MessagePublisher } from '@cf/messaging';
 import { Metrics, Problem, publishOrUnavailable } from '@cf/service-kit';
 import { ExecutionsRepository } from '../query/executions.repository.js';
@@ -14,6 +14,8 @@ const MARGIN_MS = 5_000;
 const LOOK_MS = { first: 20, factor: 1.5, max: 500 } as const;
 /** People who test at once; each looks at the database twice a second. */
 const WAITING_MAX = 100;
+/** Of one organization: a function that hangs holds each for half a minute, and others want to test too. */
+const WAITING_PER_ORGANIZATION_MAX = 10;
 
 /**
  * Sends a test by the same topics as everything else and waits until it is recorded. The row is read from the database, so any replica
@@ -24,7 +26,7 @@ export class TestRunner {
   private readonly publisher: MessagePublisher;
   private readonly stopping = new AbortController();
   private readonly tests;
-  private waiting = 0;
+  private readonly waiting: string[] = [];
 
   constructor(
     @Inject(MESSAGE_LOG) private readonly log: MessageLog,
@@ -40,10 +42,9 @@ export class TestRunner {
 
   /** The execution once it has ended; null when it has not in time. Rejects with a `Problem` when it was not sent. */
   async run(request: InvocationRequest, timeoutMs: number, traceparent: string | undefined): Promise<ExecutionDetail | null> {
-    if (this.waiting >= WAITING_MAX) {
-      throw new Problem(503, 'too_busy', 'Too many tests wait for their result here; try again.', [], { 'retry-after': '1' });
-    }
-    this.waiting++;
+    const organization = sameId(request.orgId);
+    this.admit(organization);
+    this.waiting.push(organization);
     try {
       await publishOrUnavailable(this.log, PUBLISH_TIMEOUT_MS, () =>
         this.publisher.publish(triggerInvocationRequests, request, { ...(traceparent !== undefined && { traceparent }) }),
@@ -52,13 +53,21 @@ export class TestRunner {
       this.tests.inc({ kind: request.kind, answered: String(ended !== null) });
       return ended;
     } finally {
-      this.waiting--;
+      this.waiting.splice(this.waiting.indexOf(organization), 1);
     }
   }
 
   async stop(): Promise<void> {
     this.stopping.abort();
     await this.publisher.close();
+  }
+
+  private admit(organization: string): void {
+    const retry = { 'retry-after': '1' };
+    if (this.waiting.filter((one) => one === organization).length >= WAITING_PER_ORGANIZATION_MAX) {
+      throw new Problem(429, 'too_many_requests', `${WAITING_PER_ORGANIZATION_MAX} tests are running already.`, [], retry);
+    }
+    if (this.waiting.length >= WAITING_MAX) throw new Problem(503, 'too_busy', 'Too many tests wait for their result here.', [], retry);
   }
 
   private async ended({ orgId, invocationId }: InvocationRequest, untilMs: number): Promise<ExecutionDetail | null> {

@@ -44,7 +44,7 @@ export class TestInvocationsController {
     answer: testAnswer,
     otherAnswers: { 202: testAnswer },
     example: { kind: 'step', saveValueToAttribute: 'AppointmentState', failureBranch: true },
-    problems: ['invalid_event', 'event_too_large', 'log_unavailable', 'too_busy'],
+    problems: ['invalid_event', 'event_too_large', 'log_unavailable', 'too_busy', 'too_many_requests'],
   })
   async test(
     @Param('orgId') orgId: string,
