@@ -10,7 +10,7 @@ const scalar = z.union([z.string(), z.number(), z.boolean()]);
 /** A record leaves this key out in silence, and a filter that filters nothing replays everything. */
 const refusePrototype = (given: unknown, context: z.RefinementCtx): unknown => {
   if (typeof given === 'object' && given !== null && Object.hasOwn(given, '__proto__'))
-    context.addIssue({ code: 'unrecognized_keys', keys: ['__proto__'], input: given });
+    context.addIssue({ code: 'unrecognized_keys', keys: ['__proto__'] });
   return given;
 };
 
