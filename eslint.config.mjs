@@ -18,7 +18,7 @@ const boundaries = (options = {}) => ({
       // Nothing is bundled, so a late import of a library says nothing about its size.
       checkDynamicDependenciesExceptions: ['.*'],
       // The broker that specs of failures kill and restart, and the documents that specs hold the product against.
-      allow: ['/tools/(kafka-broker|documents/[a-z-]+)\\.(js|ts)$'],
+      allow: ['/tools/(kafka-broker|(documents|checker|chaos)/[a-z-]+)\\.(js|ts)$'],
       // A library's own specs use libs/testing, which is built on the library; its sources may not (refusals.mjs).
       ignoredCircularDependencies: ['messaging', 'persistence', 'service-kit', 'registry-cache', 'contract'].map((lib) => [
         '@cf/testing',

@@ -17,6 +17,7 @@ const commands = {
   documents: () => launch('tools/documents/publish.ts', []),
   bench: (args) => launch('bench/run.ts', args),
   simulate: (args) => launch('libs/messaging/test/simulation/main.ts', args),
+  chaos: (args) => launch('tools/chaos/main.ts', args),
   build: () => 0,
   check: async () => ((await runChecks()).failed === 0 ? 0 : 1),
 };

@@ -21,8 +21,14 @@ export class Program {
   }
 
   /** Resolves once the program prints that it is ready; rejects with its output when it ends before. */
-  static async start(script: string, env: Record<string, string>, timeoutMs = 60_000, folder = root): Promise<Program> {
-    const child = spawn(nodeBinary, ['--enable-source-maps', '--disable-warning=TimeoutNegativeWarning', join(folder, script)], {
+  static async start(
+    script: string,
+    env: Record<string, string>,
+    timeoutMs = 60_000,
+    folder = root,
+    args: string[] = [],
+  ): Promise<Program> {
+    const child = spawn(nodeBinary, ['--enable-source-maps', '--disable-warning=TimeoutNegativeWarning', join(folder, script), ...args], {
       env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', LOG_LEVEL: 'warn', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
