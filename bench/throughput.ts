@@ -95,7 +95,10 @@ const forget = async (brokers: string, prefix: string): Promise<void> => {
 };
 
 const runPeer = (peer: Peer, options: ThroughputOptions, prefix: string): Candidate => {
-  if (peer === 'invoker') return Candidate.run('apps/invoker/dist/main.js', { ...serviceEnv(options, prefix), INVOKER_LANES: 'trigger' });
+  if (peer === 'invoker') {
+    const env = { ...serviceEnv(options, prefix), INVOKER_LANES: 'trigger', INVOKER_TRIGGER_CALLS_MAX: String(CONCURRENCY) };
+    return Candidate.run('apps/invoker/dist/main.js', env);
+  }
   const env = {
     BROKERS: options.brokers,
     IN: prefix + triggerInvocationRequests.name,
