@@ -2,7 +2,7 @@
  * Everything this adapter takes from inside kafkajs, in one place: the version is pinned to 2.2.4, and `kafka-*.int-spec.ts` holds
  * each of these to what is relied on against a real broker.
  *
- * Of kafkajs we use connections, authentication, metadata and the encoding of requests. Its consumer and producer are not used:
+ * Of kafkajs we use connections, authentication, metadata and the encoding of requests (but that of Produce). Its consumer and producer are not used:
  * the consumer holds the fetches of a broker back until every batch of the last one is handled, reads kept partitions again
  * from the last commit after each rebalance and jumps to a default offset by itself; the producer answers a batch with the first
  * error of any partition, so that a retry doubles what was already appended.
