@@ -69,6 +69,19 @@ describe('a back-test of triggers', () => {
     ]);
   });
 
+  it('cuts an answer that would hold too much, and says so', async () => {
+    const values = (count: number) => [filterOf(Array.from({ length: count }, () => 'x'.repeat(200)))];
+    const drafts = Array.from({ length: 20 }, () => ({ triggerEvents: [{ category: 'ChatStatus', filters: values(1_000) }] }));
+    const { body } = await post('/back-tests', { event, drafts });
+    expect(body.data).toMatchObject([{ isCut: true }]);
+    expect(body.data[0].triggers).toHaveLength(19);
+    const two = [{ triggerEvents: [{ category: 'ChatStatus', filters: [...values(1_000), ...values(1)] }] }];
+    expect(await post('/back-tests', { event, drafts: two })).toMatchObject({
+      status: 400,
+      body: { errors: [{ code: 'too_many_values' }] },
+    });
+  });
+
   it('takes past events, by id or the newest ones', async () => {
     const events = Array.from({ length: 3 }, (_, number) => ({
       ...event,

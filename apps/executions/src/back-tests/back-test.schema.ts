@@ -23,9 +23,15 @@ const filter = triggerFilter.extend({ values: z.array(z.string().max(200)).min(1
 const triggerEvent = z
   .strictObject({ category: triggerCategory, filters: z.array(filter).max(FILTERS_MAX).default([]) })
   .superRefine(refuseUnknownProperties);
+const refuseTooManyValues = (events: readonly TriggerEvent[], context: z.RefinementCtx): void => {
+  const values = events.flatMap(({ filters }) => filters).reduce((sum, each) => sum + each.values.length, 0);
+  if (values <= VALUES_MAX) return;
+  const message = `all filters together may hold ${VALUES_MAX} values`;
+  context.addIssue({ code: 'custom', message, params: { code: 'too_many_values' } });
+};
 const draft = z.strictObject({
   name: z.string().max(200).default('draft'),
-  triggerEvents: z.array(triggerEvent).min(1).max(TRIGGER_EVENTS_MAX),
+  triggerEvents: z.array(triggerEvent).min(1).max(TRIGGER_EVENTS_MAX).superRefine(refuseTooManyValues),
 });
 const ids = (itemsMax: number) => z.array(uuid.transform(sameId)).min(1).max(itemsMax).optional();
 

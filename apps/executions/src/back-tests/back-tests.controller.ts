@@ -15,8 +15,10 @@ import {
 } from './back-test.schema.js';
 import { type PastEvent, PastEvents } from './past-events.repository.js';
 
-/** Triggers explained for one event; an answer stays within a few megabytes. */
+/** Triggers explained for one event. */
 const TRIGGERS_MAX = 500;
+/** Of all the definitions that an answer explains, since one may hold 200,000 characters and is explained for each event. */
+const DEFINITIONS_CHARS_MAX = 4_000_000;
 
 interface Candidate {
   readonly triggerId: string | null;
@@ -39,6 +41,21 @@ const drafted = (triggerId: string | null, { name, triggerEvents }: Draft): Cand
   enabled: true,
   triggerEvents,
 });
+
+/** What one answer may still hold. */
+interface Room {
+  chars: number;
+}
+
+const fitting = (candidates: readonly Candidate[], room: Room): Candidate[] => {
+  const fit: Candidate[] = [];
+  for (const candidate of candidates.slice(0, TRIGGERS_MAX)) {
+    if (room.chars > 0) room.chars -= JSON.stringify(candidate.triggerEvents).length;
+    if (room.chars <= 0) break;
+    fit.push(candidate);
+  }
+  return fit;
+};
 
 const invalidEvent = (detail: string, errors: Problem['errors'] = []): Problem => new Problem(400, 'invalid_event', detail, errors);
 
@@ -137,25 +154,26 @@ export class BackTestsController {
     triggerId: string | null,
     candidatesOf: (event: ChatEvent) => Candidate[],
   ) {
-    if (event !== undefined) return [this.explain(orgId, pasted(orgId, event), candidatesOf)];
+    const room = { chars: DEFINITIONS_CHARS_MAX };
+    if (event !== undefined) return [this.explain(orgId, pasted(orgId, event), candidatesOf, room)];
     const past =
       eventIds === undefined ? await this.pastEvents.newest(orgId, triggerId, last ?? 1) : await this.pastEvents.byIds(orgId, eventIds);
     return past.map((one) => {
       const read = kept(one);
-      if (read !== null) return this.explain(orgId, read, candidatesOf);
+      if (read !== null) return this.explain(orgId, read, candidatesOf, room);
       return { event: { id: one.id, type: one.type, timestamp: null }, isKept: false, isCut: false, triggers: [] };
     });
   }
 
-  private explain(orgId: string, event: ChatEvent, candidatesOf: (event: ChatEvent) => Candidate[]) {
+  private explain(orgId: string, event: ChatEvent, candidatesOf: (event: ChatEvent) => Candidate[], room: Room) {
     const isOn = this.registry.organization(orgId)?.cloudFunctionsEnabled === true;
     const candidates = candidatesOf(event);
-    const triggers = candidates.slice(0, TRIGGERS_MAX).map(({ triggerEvents, ...candidate }): TriggerAnswer => {
+    const triggers = fitting(candidates, room).map(({ triggerEvents, ...candidate }): TriggerAnswer => {
       const explained = explainMatch({ triggerEvents }, event);
       const matches = explained.some((one) => one.matches);
       return { ...candidate, matches, invokes: matches && candidate.enabled && isOn, triggerEvents: explained };
     });
     const { id, type, timestamp } = event;
-    return { event: { id, type, timestamp }, isKept: true, isCut: candidates.length > TRIGGERS_MAX, triggers };
+    return { event: { id, type, timestamp }, isKept: true, isCut: triggers.length < candidates.length, triggers };
   }
 }
