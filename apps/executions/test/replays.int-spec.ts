@@ -181,6 +181,29 @@ describe('replays', () => {
     }
   });
 
+  it('takes its turn before replays that were ordered after its last one', async () => {
+    const [begun, ordered] = [randomUUID(), randomUUID()];
+    await executions.stopServices();
+    const insert = (id: string, ago: string, advancedAgo: string | null) =>
+      executions.sql.query(
+        `INSERT INTO executions.replays (id, org_id, name, status, filter, only_if_not_succeeded, total, created_by, created_at, advanced_at)
+         VALUES ($1, $2, 'turns', 'running', '{}', true, 0, '{"type":"operator","id":null,"name":null}', now() - $3::interval, now() - $4::interval)`,
+        [id, randomUUID(), ago, advancedAgo],
+      );
+    await insert(begun, '1 hour', '1 minute');
+    await insert(ordered, '1 second', null);
+    await executions.startService();
+    const turns = await eventually(async () => {
+      const { rows } = await executions.sql.query(
+        'SELECT id FROM executions.replays WHERE id = ANY($1) AND all_enqueued ORDER BY advanced_at',
+        [[begun, ordered]],
+      );
+      expect(rows).toHaveLength(2);
+      return rows;
+    });
+    expect(turns).toEqual([{ id: begun }, { id: ordered }]);
+  });
+
   it('goes on after a crash and with several processes, and sends each once', async () => {
     await executions.startService();
     const { requests, replay, progress, sent } = await deadLettered(executions, 300);

@@ -83,11 +83,11 @@ export class ReplayBatches {
     return true;
   }
 
-  /** The running replay that waited longest for its turn. */
+  /** The running replay that waited longest for its turn: one that is new waits too, or whoever orders many would keep all turns. */
   async next(manager: EntityManager): Promise<Replay | null> {
     const [replay]: Replay[] = await manager.query(
       `SELECT ${replayColumns} FROM replays WHERE completed_at IS NULL AND status = 'running' AND NOT all_enqueued
-       ORDER BY advanced_at NULLS FIRST, id LIMIT 1 FOR UPDATE SKIP LOCKED`,
+       ORDER BY coalesce(advanced_at, created_at), id LIMIT 1 FOR UPDATE SKIP LOCKED`,
     );
     return replay ?? null;
   }
