@@ -88,6 +88,14 @@ describe('POST …/test-invocations', () => {
     expect(refused).toMatchObject([{ status: 429, body: { code: 'too_many_requests' } }]);
   });
 
+  it('needs the scope to read executions for the event of one', async () => {
+    const writer = await executions.addToken(orgId, ['cloud-functions:write']);
+    const reader = await executions.addToken(orgId, ['cloud-functions:write', 'executions:read']);
+    const ask = (token: string) => executions.request('POST', path(), { token, body: { kind: 'trigger', eventId: randomUUID() } });
+    expect(await ask(writer)).toMatchObject({ status: 403, body: { code: 'missing_scope' } });
+    expect(await ask(reader)).toMatchObject({ status: 404 });
+  });
+
   it('knows no function of another organization, and none that is not there', async () => {
     const other = await executions.addOrganization();
     for (const missing of [

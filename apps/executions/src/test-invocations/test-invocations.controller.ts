@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Body, Controller, HttpCode, Param, Post, Req, Res, UseGuards } from '@nestjs/common';
 import { CHAT_EVENT_BYTES_MAX, type CloudFunction, type InvocationRequest, messageHeader, sameId, uuid } from '@cf/contract';
 import { Idempotent } from '@cf/idempotency';
-import { actorOf, CurrentPrincipal, type Principal, RegistryCache, RequireScope, TenantGuard } from '@cf/registry-cache';
+import { actorOf, CurrentPrincipal, hasScope, type Principal, RegistryCache, RequireScope, TenantGuard } from '@cf/registry-cache';
 import { AuditTrail, notFound, Operation, Problem, ZodPipe } from '@cf/service-kit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { executionDetailView } from '../query/execution-view.js';
@@ -40,7 +40,7 @@ export class TestInvocationsController {
     description:
       'Calls it once, by the path that steps and triggers take, with a sample step, a sample or pasted event, or the event of an execution. ' +
       'Answers the exchange, what would have followed, and hints; 202 when it has not ended within the function’s timeout and 5 s. ' +
-      'The exchange is hidden for the event of an execution.',
+      'The event of an execution needs the scope `executions:read` too, and its exchange is hidden.',
     answer: testAnswer,
     otherAnswers: { 202: testAnswer },
     example: { kind: 'step', saveValueToAttribute: 'AppointmentState', failureBranch: true },
@@ -54,6 +54,10 @@ export class TestInvocationsController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
+    // What an execution recorded is sent to an endpoint that the caller may choose.
+    if (wanted.kind === 'trigger' && wanted.eventId !== undefined && !hasScope(principal, 'executions:read')) {
+      throw new Problem(403, 'missing_scope', 'The event of an execution needs the scope executions:read.');
+    }
     const { cloudFunction, configOffset } = await this.functionOf(orgId, cloudFunctionId);
     const place = { orgId: sameId(orgId), cloudFunctionId: cloudFunction.id, configOffset, nowMs: Date.now(), newId: randomUUID };
     const invocation = await this.plan(wanted, place);
