@@ -187,6 +187,8 @@ class OpenApi {
 
   private content(answer: Answered): object {
     if (answer === null) return {};
+    // Events have no schema of their own here: a stream is no one value.
+    if (answer === 'text/event-stream') return { content: { [answer]: {} } };
     if (typeof answer === 'string') return { content: { [answer]: { schema: { type: 'string' } } } };
     return { content: { 'application/json': { schema: this.schemas.of(answer, 'output') } } };
   }
