@@ -68,6 +68,13 @@ describe('running a step over HTTP', () => {
     expect(await answered).toMatchObject({ status: 200, body: { outcome: 'failed', failureReason: 'timeout' } });
   });
 
+  it('waits a moment for the result of a step whose deadline has passed', async () => {
+    const answered = run(aBody({ deadline: soon(-60_000) }));
+    const [sent] = await requested(1);
+    await answer(resultOf(sent!.request, { outcome: 'failed', failureReason: 'deadline_exceeded' }), sent!.partition);
+    expect(await answered).toMatchObject({ status: 200, body: { failureReason: 'deadline_exceeded' } });
+  });
+
   it('takes only a result of its own organization and request', async () => {
     const answered = run(aBody());
     const [sent] = await requested(1);
