@@ -321,11 +321,13 @@ describe('log transport', () => {
       }
     }
     const { log, transport, publish } = await run([StepsGroup], [SlowConsumer]);
+    const idle = await run([Script, StepsGroup], [StepsConsumer]);
     await publish(stepRequests, stepRequests.example);
     await eventually(() => expect(begun).toHaveLength(1));
     let closed = false;
     const close = transport.close().then(() => (closed = true));
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    // One that has nothing to wait for is through all of it by now.
+    await idle.transport.close();
     expect(closed).toBe(false);
     finish();
     await close;

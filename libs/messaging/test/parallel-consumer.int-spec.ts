@@ -310,7 +310,7 @@ describe('parallel consumer', () => {
     log.write(0);
     await eventually(() => expect(handler.started).toEqual(['0:0', '0:1', '0:2', '1:0', '0:3']));
     expect(handler.signalOf('0:0').aborted).toBe(false);
-    expect(consumer.stats()).toMatchObject({ inFlight: 4, duplicatesDropped: 3, assignedPartitions: 2 });
+    expect(consumer.stats()).toMatchObject({ inFlight: 4, duplicatesDropped: 3, assignedPartitions: 2, rebalances: 2 });
     handler.endAll();
     await eventually(() => expect(log.committed(0)).toBe(4));
   });
@@ -404,6 +404,8 @@ describe('parallel consumer', () => {
     for (let i = 0; i < 100; i++) log.write(0);
     expect([...log.paused]).toEqual([0]);
     expect(consumer.stats()).toMatchObject({ records: 30, heldPartitions: 1 });
+    await elapse(1_000);
+    expect(consumer.stats().heldMs).toBeGreaterThanOrEqual(900);
     log.write(1);
     await eventually(() => {
       handler.endAll();

@@ -15,9 +15,21 @@ export const gaugeConsumers = (metrics: Metrics, stats: () => readonly ConsumerS
   gauge('cf_consumer_oldest_age_seconds', 'Age of the oldest record that is not completed', (group) => group.oldestAgeMs / 1_000);
   gauge('cf_consumer_in_flight', 'Handlers that run', (group) => group.inFlight);
   gauge('cf_consumer_held_partitions', 'Partitions whose fetching is stopped because the buffer is full', (group) => group.heldPartitions);
+  gauge('cf_consumer_held_seconds', 'Time in which fetching of any partition was stopped, in all', (group) => group.heldMs / 1_000);
+  gauge('cf_consumer_surplus_records', 'Records beyond the quota of their bulkhead that are being let go', (group) => group.surplus);
   gauge('cf_consumer_commit_lag_records', 'Records that would be delivered again after a crash', (group) => group.commitLag);
   gauge('cf_consumer_duplicates_dropped', 'Records that were delivered again and dropped', (group) => group.duplicatesDropped);
+  gauge('cf_consumer_rebalances', 'Times that ownership of partitions was settled, in all', (group) => group.rebalances);
+  metrics.gauge('cf_consumer_in_flight_busiest', 'Handlers that run for the busiest bulkheads, by rank', ['group', 'rank'], (metric) => {
+    for (const { group, inFlightByBulkhead } of stats()) {
+      const busiest = Object.values(inFlightByBulkhead).sort((one, other) => other - one);
+      for (let rank = 1; rank <= RANKS; rank++) metric.set({ group, rank: String(rank) }, busiest[rank - 1] ?? 0);
+    }
+  });
 };
+
+/** Ranks and not names: there are as many functions as customers make, and a series for each would be kept for ever. */
+const RANKS = 3;
 
 const placeOf = ({ topic, partition, offset, headers }: LogRecord): object => ({
   topic,
@@ -30,9 +42,11 @@ const placeOf = ({ topic, partition, offset, headers }: LogRecord): object => ({
 /** Counts and logs what goes wrong in consumer groups; payloads stay out of the log. */
 export const observeConsumers = (metrics: Metrics, logger: Logger): ConsumerObserver => {
   const retries = metrics.counter('cf_consumer_retries_total', 'Handlers that failed and are tried again in place', ['group']);
+  const surplus = metrics.counter('cf_consumer_surplus_total', 'Records that were beyond the quota of their bulkhead', ['group']);
   const letters = metrics.counter('cf_dead_letters_total', 'Records that became dead letters', ['group', 'reason']);
   const rejoins = metrics.counter('cf_consumer_rejoins_total', 'Times a group fell out and joined anew', ['group']);
   return {
+    surplus: (group) => surplus.inc({ group }),
     retrying: (group, record, error, delayMs) => {
       retries.inc({ group });
       logger.debug({ group, ...placeOf(record), err: error, delayMs }, 'tried again');

@@ -37,8 +37,12 @@ export interface ConsumerStats {
   readonly oldestAgeMs: number;
   /** Partitions whose fetching is stopped because the buffer is full. */
   readonly heldPartitions: number;
+  /** How long any were stopped, in all, counted at ticks of 100 ms. */
+  readonly heldMs: number;
   /** Records that were delivered and would be delivered again after a crash. */
   readonly commitLag: number;
   /** Records that were delivered again, or that an earlier owner had completed; dropped. */
   readonly duplicatesDropped: number;
+  /** Times that ownership was settled, the first join included. */
+  readonly rebalances: number;
 }

@@ -77,6 +77,12 @@ describe('offset metadata', () => {
     );
   });
 
+  it('leaves out suspects that lie below the offset, since retention took them, and says the rest right', () => {
+    const suspects = [2, 3, 28].map((offset) => ({ offset, deaths: 1, announced: true }));
+    const written = encodeOffsetMetadata(PLACE, 26, { isOpen: true, suspects, completed: [30, 31] });
+    expect(decodeOffsetMetadata(PLACE, 26, written)).toEqual({ isOpen: true, suspects: suspects.slice(2), completed: [30, 31] });
+  });
+
   it('is empty when there is nothing to say', () => {
     expect(encodeOffsetMetadata(PLACE, 12, NOTHING_KNOWN)).toBe('');
     expect(decodeOffsetMetadata(PLACE, 12, '')).toEqual(NOTHING_KNOWN);

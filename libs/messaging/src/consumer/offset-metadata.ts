@@ -87,7 +87,8 @@ const checksum = (bytes: Uint8Array, { topic, partition }: TopicPartition, offse
   crc32(bytes, crc32(`${topic}/${partition}@${offset}`));
 
 const suspectsOf = (offset: number, suspects: readonly Suspect[]): number[] => {
-  const kept = suspects.slice(0, SUSPECTS_MAX);
+  // Those below are gone from the log; a gap is never negative.
+  const kept = suspects.filter((suspect) => suspect.offset >= offset).slice(0, SUSPECTS_MAX);
   const bytes = varint(kept.length);
   let previous = offset;
   for (const { offset: at, deaths, announced } of kept) {

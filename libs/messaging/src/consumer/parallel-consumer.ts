@@ -55,10 +55,11 @@ export class ParallelConsumer {
   readonly #letGo = new Map<Task, () => void>();
   /** Since when dispatch waits for an assignment; infinite while it does not. */
   #revokedAtMs = Infinity;
-  /** Counts revokes and what ended them: one that ends late, after the next assignment, has no say any more. */
-  #ownershipTurn = 0;
   #stopping: Promise<void> | null = null;
   #duplicatesOfClosed = 0;
+  #rebalances = 0;
+  #heldMs = 0;
+  #tickedAtMs = 0;
   #lastError: string | null = null;
 
   constructor(
@@ -126,6 +127,7 @@ export class ParallelConsumer {
       return;
     }
     if (this.#buffer.held.size > 0) this.#member.pause([...this.#buffer.held]);
+    this.#tickedAtMs = this.clock.nowMs();
     this.#stopTicking = this.clock.every(COMMIT_INTERVAL_MS, () => this.#tick());
   }
 
@@ -156,13 +158,16 @@ export class ParallelConsumer {
       bytes: sum(({ tracker }) => tracker.bytes),
       oldestAgeMs: partitions.reduce((oldest, { tracker }) => Math.max(oldest, nowMs - (tracker.lowest?.receivedAtMs ?? nowMs)), 0),
       heldPartitions: this.#buffer.held.size,
+      heldMs: this.#heldMs,
       commitLag: sum(({ tracker, committedOffset }) => Math.max(0, tracker.next - Math.max(committedOffset, 0))),
       duplicatesDropped: this.#duplicatesOfClosed + sum(({ tracker }) => tracker.duplicates),
+      rebalances: this.#rebalances,
     };
   }
 
   async #assigned(assigned: readonly AssignedPartition[]): Promise<void> {
     this.#lastError = null;
+    this.#rebalances++;
     for (const partition of assigned) {
       this.#close(keyOf(partition));
       this.#partitions.set(keyOf(partition), new OwnedPartition(partition, this.#aloneTurn, this.options.maxBufferedRecords));
@@ -207,13 +212,12 @@ export class ParallelConsumer {
 
   async #revoking(): Promise<void> {
     const { drainTimeoutMs, onRevoke } = this.options;
-    const turn = ++this.#ownershipTurn;
     this.#revokedAtMs = Infinity;
     this.#gate.close();
     if (onRevoke === 'drain') await this.#runner.idle(drainTimeoutMs - commitReserveMs(drainTimeoutMs));
     else this.#letGoOfRunning();
     await this.#commits.handOver(this.#partitions.values());
-    if (turn === this.#ownershipTurn) this.#revokedAtMs = this.clock.nowMs();
+    this.#revokedAtMs = this.clock.nowMs();
   }
 
   #lost(partitions: readonly TopicPartition[]): void {
@@ -245,7 +249,7 @@ export class ParallelConsumer {
   /** Counts running calls as completed, so that nobody repeats them, and lets them finish. */
   #letGoOfRunning(): void {
     for (const task of this.#runner.running) {
-      if (task.completed || task.isSurplus || task.partition.lost) continue;
+      if (task.completed || task.partition.lost) continue;
       this.#letGo.set(task, task.partition.running.abort);
       this.#complete(task);
     }
@@ -291,7 +295,6 @@ export class ParallelConsumer {
 
   #resume(): void {
     if (this.#stopping !== null) return;
-    this.#ownershipTurn++;
     this.#revokedAtMs = Infinity;
     for (const partition of this.#partitions.values()) this.#committer.changed(partition);
     this.#gate.open();
@@ -299,13 +302,16 @@ export class ParallelConsumer {
   }
 
   #tick(): void {
+    const nowMs = this.clock.nowMs();
+    if (this.#buffer.held.size > 0) this.#heldMs += nowMs - this.#tickedAtMs;
+    this.#tickedAtMs = nowMs;
     // A suspect may have waited for one of another partition to end.
     for (const partition of this.#partitions.values()) if (partition.guard.wantsCommit) this.#committer.changed(partition);
     this.#commits.commit();
     this.#buffer.releaseRoomy();
     this.#scheduler.recheck();
     this.#takeSurplus();
-    const waitedMs = this.clock.nowMs() - this.#revokedAtMs;
+    const waitedMs = nowMs - this.#revokedAtMs;
     if (waitedMs > this.options.drainTimeoutMs + REJOIN_MARGIN_MS && this.#member?.healthy() === true) this.#resume();
     this.#dispatcher.start();
   }

@@ -189,6 +189,21 @@ describe('scheduler', () => {
     expect(startAll(scheduler)).toEqual([last]);
   });
 
+  it('starts it only when it is told that nothing of the others is left', () => {
+    let isSettled = false;
+    const scheduler = new Scheduler<Work>(
+      10,
+      () => Infinity,
+      () => isSettled,
+    );
+    const [suspect, last] = many(2, null, 'fn') as [Work, Work];
+    suspect.alone = true;
+    for (const work of [suspect, last]) scheduler.enqueue(work);
+    expect(startAll(scheduler)).toEqual([]);
+    isSettled = true;
+    expect(startAll(scheduler)).toEqual([suspect]);
+  });
+
   it('lets the others go on once the one that ran alone may share, or is gone', () => {
     const scheduler = new Scheduler<Work>(10, () => Infinity);
     const [suspect, gone, last] = many(3, null, 'fn') as [Work, Work, Work];

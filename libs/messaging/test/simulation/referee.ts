@@ -36,6 +36,7 @@ interface Ownership {
   readonly tries: Map<number, Run>;
   readonly lastStarted: Map<string, number>;
   requested: number;
+  accepted: number;
   isPrepared: boolean;
 }
 
@@ -60,7 +61,6 @@ interface ProcessFacts {
   readonly tasks: Set<Run>;
   isRevoking: boolean;
   revokingSinceMs: number;
-  surplusAtMs: number;
   commitsAtMs: number;
   commitFailedAtMs: number;
   unsettledSinceMs: number;
@@ -100,6 +100,7 @@ export class Referee {
     assigned.forEach(({ committedOffset, metadata }, i) => {
       const partition = partitions[i]!;
       const completed = committedOffset === null ? [] : decodeOffsetMetadata(partition, committedOffset, metadata).completed;
+      this.#mayHaveDied(partition);
       const trusted = this.#committed.get(nameOf(partition));
       for (let at = 0; at < completed.length; at += 2) {
         for (let offset = completed[at]!; offset < completed[at + 1]!; offset++)
@@ -112,6 +113,7 @@ export class Referee {
         tries: new Map(),
         lastStarted: new Map(),
         requested: -1,
+        accepted: -1,
         isPrepared: false,
       });
     });
@@ -127,7 +129,7 @@ export class Referee {
     facts.isRevoking = true;
     facts.revokingSinceMs = this.time.nowMs;
     facts.unsettledSinceMs = this.time.nowMs;
-    if (this.scenario.onRevoke === 'complete-running') for (const run of facts.tasks) run.isLetGo = !run.isSurplus;
+    if (this.scenario.onRevoke === 'complete-running') for (const run of facts.tasks) run.isLetGo = true;
   }
 
   /** The engine says that it has let go: in time nothing may run on, and without trouble nothing completed is left for others to repeat. */
@@ -138,7 +140,8 @@ export class Referee {
     const hadTime = this.time.nowMs - facts.revokingSinceMs < drainTimeoutMs / 2;
     for (const { isActive, record } of facts.tasks)
       if (onRevoke === 'drain' && hadTime && isActive) this.#violated(`${recordName(record)} runs on after the drain`);
-    if (facts.commitFailedAtMs >= facts.revokingSinceMs) return;
+    // Stopped meanwhile: others may own what it did.
+    if (facts.unsettledSinceMs > facts.revokingSinceMs || facts.commitFailedAtMs >= facts.revokingSinceMs) return;
     const saidSinceMs = Math.max(facts.revokingSinceMs, facts.commitsAtMs);
     for (const [name, ownership] of facts.owned) {
       const committed = this.#committed.get(name);
@@ -160,7 +163,6 @@ export class Referee {
     const facts = this.#factsOf(process);
     for (const partition of partitions) {
       const ownership = facts.owned.get(nameOf(partition));
-      if (ownership !== undefined) this.#mayHaveDied(ownership);
       facts.owned.delete(nameOf(partition));
       for (const run of ownership?.tries.values() ?? []) this.#forgetIfOver(facts, run);
     }
@@ -191,8 +193,13 @@ export class Referee {
 
   committed(process: SimulatedProcess, offsets: readonly OffsetCommit[]): void {
     this.tell(`${process.name}: committed ${offsets.map((each) => `${nameOf(each)}@${each.offset}`).join(' ')}`);
-    for (const { offset, metadata = '', ...partition } of offsets)
+    for (const { offset, metadata = '', ...partition } of offsets) {
+      const ownership = this.#factsOf(process).owned.get(nameOf(partition));
+      if (ownership !== undefined && offset < ownership.accepted)
+        this.#violated(`${process.name} gets ${nameOf(partition)}@${offset} committed after @${ownership.accepted}`);
+      if (ownership !== undefined) ownership.accepted = offset;
       this.#committed.set(nameOf(partition), progressOf(partition, offset, metadata));
+    }
   }
 
   commitFailed(process: SimulatedProcess): void {
@@ -218,8 +225,7 @@ export class Referee {
     if (facts.isRevoking) this.#violated(`${name} starts while its partition may go`);
     if (ownership.tries.has(record.offset)) this.#violated(`${name} runs twice in one ownership`);
     if (covers(ownership.known, record.offset)) this.#violated(`${name} is run again although it was committed`);
-    if (isSurplus) this.#isBeyondQuota(facts, record);
-    else {
+    if (!isSurplus) {
       if (orderKey !== null) this.#keepsOrder(facts, ownership, orderKey, record);
       this.#keepsLimits(facts, record);
     }
@@ -236,6 +242,14 @@ export class Referee {
     ownership.tries.set(record.offset, run);
     facts.tasks.add(run);
     return run;
+  }
+
+  /** Only a function that has calls running can hold more than its quota. */
+  surplusTaken(process: SimulatedProcess, record: LogRecord): void {
+    this.surplus++;
+    const own = this.limits.functionOf(record);
+    const runs = [...this.#factsOf(process).tasks].some((run) => !run.isSurplus && this.limits.functionOf(run.record) === own);
+    if (!runs) this.#violated(`${recordName(record)} is surplus of a function that runs nothing`);
   }
 
   failed(process: SimulatedProcess, run: Run, why: string): void {
@@ -272,7 +286,6 @@ export class Referee {
 
   died(process: SimulatedProcess): void {
     const facts = this.#factsOf(process);
-    for (const ownership of facts.owned.values()) this.#mayHaveDied(ownership);
     for (const [name, by] of this.#letGo) if (by === process) this.excused.add(name);
     for (const run of facts.tasks) run.isActive = false;
     this.#processes.delete(process);
@@ -360,16 +373,6 @@ export class Referee {
     ownership.lastStarted.set(orderKey, record.offset);
   }
 
-  /** Only a function that has calls running can hold more than its quota. */
-  #isBeyondQuota(facts: ProcessFacts, record: LogRecord): void {
-    this.surplus++;
-    const own = this.limits.functionOf(record);
-    const runsToo = [...facts.tasks].some((run) => !run.isSurplus && this.limits.functionOf(run.record) === own);
-    if (!runsToo && this.time.nowMs - facts.surplusAtMs > 1_000)
-      this.#violated(`${recordName(record)} is surplus of a function that runs nothing`);
-    facts.surplusAtMs = this.time.nowMs;
-  }
-
   #keepsLimits(facts: ProcessFacts, record: LogRecord): void {
     if ([...facts.tasks].filter((run) => !run.isSurplus).length >= this.scenario.maxInFlight)
       this.#violated(`more than ${this.scenario.maxInFlight} at once`);
@@ -384,8 +387,8 @@ export class Referee {
     if (!run.isActive && !isOwned && !run.isLetGo) facts.tasks.delete(run);
   }
 
-  /** Whoever owns the partition next sees a death of those that were said to be about to run. */
-  #mayHaveDied({ partition }: Ownership): void {
+  /** The new owner sees a death of those that the one before it had announced. */
+  #mayHaveDied(partition: TopicPartition): void {
     for (const offset of this.#committed.get(nameOf(partition))?.suspects ?? []) {
       const name = `${nameOf(partition)}@${offset}`;
       this.#deaths.set(name, (this.#deaths.get(name) ?? 0) + 1);
@@ -403,7 +406,7 @@ export class Referee {
       facts = {
         process,
         ...nothing,
-        surplusAtMs: -Infinity,
+
         commitsAtMs: -Infinity,
         commitFailedAtMs: -Infinity,
         unsettledSinceMs: this.time.nowMs,

@@ -192,7 +192,7 @@ class World {
         ...(quota !== null && { quota }),
       },
       new SimulatedWork(process, around),
-      {},
+      { surplus: (_, record) => this.#referee.surplusTaken(process, record) },
       process,
     );
     this.#tell(`${process.name}: begins`);
