@@ -30,6 +30,8 @@ const FUNCTIONS = 100;
 const AT_ONCE = 25_000;
 /** Days over which acceptance times are spread, as in a table that grew to its retention. */
 const DAYS = 28;
+/** ms between acceptances: what is recorded together came together. */
+const EVERY_MS = 10;
 const FIGURES = 20;
 const TICK_MS = 10;
 
@@ -88,7 +90,9 @@ class Load {
   /** The records that one invocation leaves on the topics of results. */
   next(): { topic: string; key: string; value: string }[] {
     const index = this.made++;
-    const at = (plusMs: number): string => new Date(this.startMs + (index / this.invocations) * DAYS * 86_400_000 + plusMs).toISOString();
+    const day = Math.floor((index / this.invocations) * DAYS);
+    const startMs = this.startMs + day * 86_400_000 + (index % AT_ONCE) * EVERY_MS;
+    const at = (plusMs: number): string => new Date(startMs + plusMs).toISOString();
     return index % 5 === 4 ? this.step(index, at) : this.trigger(index, at);
   }
 

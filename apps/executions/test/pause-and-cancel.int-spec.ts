@@ -88,7 +88,9 @@ describe('a function whose triggers are paused', () => {
     const requests = Array.from({ length: 12 }, () => triggerRequest({ orgId, triggerId, cloudFunctionId, acceptedAt: old }));
     const first = Date.now();
     const results = requests.map((request, age) =>
-      age % 2 === 0 ? deferred(request, new Date(first + age), { deferReason: 'quota' }) : retrying(request, new Date(first + age)),
+      age % 2 === 0
+        ? deferred(request, new Date(first + age), { deferReason: age % 4 === 0 ? 'quota' : 'circuit_open' })
+        : retrying(request, new Date(first + age)),
     );
     await executions.publish(triggerInvocationResults, ...results.toReversed());
     for (const { invocationId } of requests) await execution(invocationId, { paused: true, nextAttemptAt: null, completedAt: null });

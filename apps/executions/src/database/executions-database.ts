@@ -12,6 +12,7 @@ import { IndexUnsuccessful1764300000300 } from './migrations/index-unsuccessful.
 import { NoteExecutionChanges1764300000700 } from './migrations/note-execution-changes.migration.js';
 import { ResendDeadLetters1764300000500 } from './migrations/resend-dead-letters.migration.js';
 import { ErasedChats1764300000400 } from './migrations/erased-chats.migration.js';
+import { PausedDueRows1764300000600 } from './migrations/paused-due-rows.migration.js';
 import { Replays1764300000200 } from './migrations/replays.migration.js';
 import { StatementRefused } from './statement-refused.js';
 
@@ -42,6 +43,7 @@ export class ExecutionsDatabase extends Database implements OnModuleInit {
         IndexUnsuccessful1764300000300,
         ErasedChats1764300000400,
         ResendDeadLetters1764300000500,
+        PausedDueRows1764300000600,
         NoteExecutionChanges1764300000700,
         CreateIdempotencyKeys1764300000900,
         FunctionHealth1764300001100,

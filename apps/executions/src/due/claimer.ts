@@ -65,7 +65,7 @@ export class Claimer implements OnApplicationBootstrap {
     this.running.set(1);
     await this.persist(async () => {
       await this.markPublished();
-      await this.resumeFunctions();
+      await this.keepPauses();
       const due = await this.due.claimDue();
       await this.send(due);
       await this.send(await this.due.claimHeld());
@@ -118,9 +118,13 @@ export class Claimer implements OnApplicationBootstrap {
   }
 
   /** Asked of the table and not only told by changes, so that no crash leaves a function paused. */
-  private async resumeFunctions(): Promise<void> {
-    const resumed = (await this.due.pausedFunctions()).filter((one) => !this.isPaused(one));
-    await this.due.resumeFunctions(resumed.map(({ cloudFunctionId }) => cloudFunctionId));
+  private async keepPauses(): Promise<void> {
+    const functions = await this.due.pausedFunctions();
+    if (functions.length === 0) return;
+    const ids = (paused: boolean): string[] =>
+      functions.filter((one) => this.isPaused(one) === paused).map(({ cloudFunctionId }) => cloudFunctionId);
+    await this.due.resumeFunctions(ids(false));
+    await this.due.pause(await this.due.heldOf(ids(true)));
   }
 
   /** What is published and cannot be marked now is marked before anything else is claimed, so that it is not sent again. */

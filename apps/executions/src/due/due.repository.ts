@@ -81,7 +81,7 @@ const GIVE_UP = `${TAKE_DUE}
 
 const PAUSE = `
   WITH waiting AS (
-    UPDATE due SET held = true, leased_until = NULL FROM ${GIVEN} WHERE due.invocation_id = given.invocation_id AND due.seq = given.seq
+    UPDATE due SET held = true, paused = true, leased_until = NULL FROM ${GIVEN} WHERE due.invocation_id = given.invocation_id AND due.seq = given.seq
     RETURNING due.invocation_id, due.seq, due.cloud_function_id, due.org_id),
   functions AS (
     INSERT INTO held_functions AS known (cloud_function_id, org_id, release_limit, paused)
@@ -137,6 +137,16 @@ export class DueRepository {
   pausedFunctions(): Promise<{ cloudFunctionId: string; orgId: string }[]> {
     return this.database.query(
       'SELECT cloud_function_id AS "cloudFunctionId", org_id AS "orgId" FROM held_functions WHERE paused ORDER BY cloud_function_id',
+    );
+  }
+
+  /** Of these paused functions, rows that were held for another reason and do not say yet that they are paused. */
+  heldOf(functionIds: readonly string[]): Promise<Sending[]> {
+    return this.database.query<Sending>(
+      `SELECT held.* FROM unnest($1::uuid[]) AS function(id) CROSS JOIN LATERAL (
+         SELECT invocation_id AS "invocationId", seq FROM due WHERE held AND NOT paused AND cloud_function_id = function.id ORDER BY due_at LIMIT $2) AS held
+       LIMIT $2`,
+      [functionIds, this.config.EXECUTIONS_CLAIM_MAX],
     );
   }
 

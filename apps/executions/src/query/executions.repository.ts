@@ -23,7 +23,7 @@ const SCHEDULE_NOW = `
   SELECT invocation_id, org_id, cloud_function_id, trigger_id, seq, next_attempt, 'manual_retry', ${PRIORITY.byHand}, now(), false
   FROM executions WHERE invocation_id = $1
   ON CONFLICT (invocation_id) DO UPDATE
-  SET origin = excluded.origin, priority = excluded.priority, due_at = excluded.due_at, held = excluded.held`;
+  SET origin = excluded.origin, priority = excluded.priority, due_at = excluded.due_at, held = excluded.held, paused = false`;
 
 const MARK_ORDERED = `
   UPDATE executions SET status = 'queued', next_attempt_at = date_trunc('milliseconds', now()), completed_at = NULL, duration_ms = NULL,

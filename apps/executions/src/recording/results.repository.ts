@@ -73,7 +73,7 @@ const SCHEDULE = `
   ORDER BY given."invocationId"
   ON CONFLICT (invocation_id) DO UPDATE
   SET seq = excluded.seq, attempt = excluded.attempt, origin = excluded.origin, priority = excluded.priority, due_at = excluded.due_at,
-      held = excluded.held, leased_until = NULL
+      held = excluded.held, paused = false, leased_until = NULL
   WHERE excluded.seq > known.seq`;
 
 /** A function that was deferred again starts from the slowest pace. */

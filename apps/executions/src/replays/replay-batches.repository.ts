@@ -42,7 +42,7 @@ const SCHEDULE = `
   FROM executions WHERE invocation_id = ANY($1::uuid[]) ORDER BY invocation_id
   ON CONFLICT (invocation_id) DO UPDATE
   SET seq = excluded.seq, attempt = excluded.attempt, origin = excluded.origin, priority = excluded.priority, due_at = excluded.due_at,
-      held = excluded.held, leased_until = NULL`;
+      held = excluded.held, paused = false, leased_until = NULL`;
 
 const ORDER = `
   UPDATE executions SET status = 'queued', next_attempt_at = date_trunc('milliseconds', now()), completed_at = NULL, duration_ms = NULL,
