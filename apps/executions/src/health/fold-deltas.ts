@@ -4,7 +4,7 @@ import { addTallies, emptyTally, type Tally } from './tally.js';
 
 export const functionKey = ({ orgId, cloudFunctionId }: FunctionOf): string => `${sameId(orgId)}/${sameId(cloudFunctionId)}`;
 
-const bucketKey = (bucket: Omit<HealthBucket, 'tally'>): string => `${functionKey(bucket)}/${bucket.span}/${bucket.bucketAt.getTime()}`;
+const bucketKey = (of: FunctionOf, bucketMs: number): string => `${functionKey(of)}/${bucketMs}`;
 
 export const byFunction = <T extends FunctionOf>(items: readonly T[]): Map<string, T[]> => {
   const groups = new Map<string, T[]>();
@@ -16,19 +16,18 @@ export const byFunction = <T extends FunctionOf>(items: readonly T[]): Map<strin
   return groups;
 };
 
-/** The buckets that the deltas change, with what was in them. */
+/** The buckets of one span that the deltas change, with what was in them. */
 export const foldInto = (
   known: readonly HealthBucket[],
-  deltas: readonly (FunctionOf & { readonly bucketAt: Date; readonly tally: Tally })[],
+  deltas: readonly (FunctionOf & { readonly bucketMs: number; readonly tally: Tally })[],
   span: Span,
 ): HealthBucket[] => {
-  const before = new Map(known.map((bucket) => [bucketKey(bucket), bucket]));
+  const before = new Map(known.map((bucket) => [bucketKey(bucket, bucket.bucketAt.getTime()), bucket]));
   const changed = new Map<string, HealthBucket>();
-  for (const { orgId, cloudFunctionId, bucketAt, tally } of deltas) {
-    const place = { orgId, cloudFunctionId, bucketAt, span };
-    const key = bucketKey(place);
+  for (const { orgId, cloudFunctionId, bucketMs, tally } of deltas) {
+    const key = bucketKey({ orgId, cloudFunctionId }, bucketMs);
     const sum = changed.get(key) ?? before.get(key);
-    changed.set(key, { ...place, tally: addTallies(sum?.tally ?? emptyTally, tally) });
+    changed.set(key, { orgId, cloudFunctionId, bucketAt: new Date(bucketMs), span, tally: addTallies(sum?.tally ?? emptyTally, tally) });
   }
   return [...changed.values()];
 };

@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { ExecutionsDatabase } from '../database/executions-database.js';
-import type { HealthDelta } from './tally-recording.js';
 import type { CircuitNews, Tally } from './tally.js';
 
 export type Span = '5m' | '1h';
@@ -19,17 +18,11 @@ export interface FunctionOf {
   readonly cloudFunctionId: string;
 }
 
-/** Deltas in one fold, so that a fold is a short transaction. */
-export const DELTAS_MAX = 2_000;
 /** Buckets that become hours in one transaction. */
 export const ROLLED_UP_MAX = 5_000;
 
 const BUCKET = `org_id AS "orgId", cloud_function_id AS "cloudFunctionId", span, bucket_at AS "bucketAt", tally`;
 const FUNCTIONS = `unnest($1::uuid[], $2::uuid[]) AS given(org_id, cloud_function_id)`;
-
-const TAKE_DELTAS = `
-  DELETE FROM health_deltas WHERE id IN (SELECT id FROM health_deltas ORDER BY id LIMIT ${DELTAS_MAX})
-  RETURNING org_id AS "orgId", cloud_function_id AS "cloudFunctionId", bucket_at AS "bucketAt", tally`;
 
 const SAVE_BUCKETS = `
   INSERT INTO function_health AS known (org_id, cloud_function_id, span, bucket_at, tally)
@@ -65,10 +58,6 @@ export class FunctionHealthRepository {
     });
   }
 
-  async takeDeltas(manager: EntityManager): Promise<(Omit<HealthDelta, 'bucketAt'> & { bucketAt: Date })[]> {
-    return returned(await manager.query(TAKE_DELTAS));
-  }
-
   bucketsSince(manager: EntityManager, functions: readonly FunctionOf[], span: Span, since: Date): Promise<HealthBucket[]> {
     return manager.query(
       `SELECT ${BUCKET} FROM function_health JOIN ${FUNCTIONS} USING (org_id, cloud_function_id) WHERE span = $3 AND bucket_at >= $4`,
@@ -77,11 +66,11 @@ export class FunctionHealthRepository {
   }
 
   /** The buckets at these places, those that are there. */
-  bucketsAt(manager: EntityManager, places: readonly (FunctionOf & { readonly bucketAt: Date })[], span: Span): Promise<HealthBucket[]> {
+  bucketsAt(manager: EntityManager, places: readonly (FunctionOf & { readonly bucketMs: number })[], span: Span): Promise<HealthBucket[]> {
     return manager.query(
       `SELECT ${BUCKET} FROM function_health WHERE span = $4 AND (org_id, cloud_function_id, bucket_at) IN (
          SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]))`,
-      [...asArrays(places), places.map(({ bucketAt }) => bucketAt), span],
+      [...asArrays(places), places.map(({ bucketMs }) => new Date(bucketMs)), span],
     );
   }
 

@@ -1,17 +1,22 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { storableJson } from '../database/storable-json.js';
-import type { HealthDelta } from './tally-recording.js';
+import { type HealthDelta, readDeltas, writeDeltas } from './health-delta.js';
 
-const APPEND = `
-  INSERT INTO health_deltas (org_id, cloud_function_id, bucket_at, tally)
-  SELECT given."orgId", given."cloudFunctionId", given."bucketAt", given."tally"
-  FROM json_to_recordset($1::json) AS given("orgId" uuid, "cloudFunctionId" uuid, "bucketAt" timestamptz, "tally" jsonb)`;
+/** Recording transactions in one fold, so that a fold is a short transaction too. */
+export const NOTED_MAX = 200;
 
-/** Part of a recording transaction: what is recorded once is counted once. */
+const TAKE = `DELETE FROM health_deltas WHERE id IN (SELECT id FROM health_deltas ORDER BY id LIMIT ${NOTED_MAX}) RETURNING deltas`;
+
 @Injectable()
 export class HealthDeltas {
+  /** Part of a recording transaction: what is recorded once is counted once. */
   async append(manager: EntityManager, deltas: readonly HealthDelta[]): Promise<void> {
-    if (deltas.length > 0) await manager.query(APPEND, [storableJson(deltas)]);
+    if (deltas.length > 0) await manager.query('INSERT INTO health_deltas (deltas) VALUES ($1)', [writeDeltas(deltas)]);
+  }
+
+  /** What was noted first; gone once the transaction is committed. `noted` counts transactions. */
+  async take(manager: EntityManager): Promise<{ noted: number; deltas: HealthDelta[] }> {
+    const [rows] = (await manager.query(TAKE)) as [{ deltas: string }[], number];
+    return { noted: rows.length, deltas: rows.flatMap((row) => readDeltas(row.deltas)) };
   }
 }

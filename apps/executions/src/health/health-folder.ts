@@ -15,10 +15,11 @@ import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.j
 import type { NewNotification } from '../notifications/notification.js';
 import { Notifications } from '../notifications/notifications.repository.js';
 import { byFunction, foldInto, functionKey } from './fold-deltas.js';
-import { DELTAS_MAX, type FunctionOf, FunctionHealthRepository, ROLLED_UP_MAX } from './function-health.repository.js';
+import { type FunctionOf, FunctionHealthRepository, ROLLED_UP_MAX } from './function-health.repository.js';
+import { HealthDeltas, NOTED_MAX } from './health-deltas.repository.js';
 import { mergeCircuits, openWorkers } from './merge-circuits.js';
 import { failureLevel, WINDOW_MINUTES } from './notice-failures.js';
-import { addTallies, bucketOf, type CircuitNews, emptyTally } from './tally.js';
+import { addTallies, bucketMsOf, type CircuitNews, emptyTally } from './tally.js';
 
 const HOUR_MS = 60 * 60_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -36,6 +37,7 @@ export class HealthFolder implements OnApplicationBootstrap {
   private readonly told;
 
   constructor(
+    private readonly deltas: HealthDeltas,
     private readonly health: FunctionHealthRepository,
     private readonly notifications: Notifications,
     @Inject(LOGGER) private readonly logger: Logger,
@@ -58,7 +60,7 @@ export class HealthFolder implements OnApplicationBootstrap {
     while (!this.stopping.signal.aborted) {
       try {
         const taken = await this.health.alone((manager) => this.fold(manager));
-        if (taken === DELTAS_MAX) continue;
+        if (taken === NOTED_MAX) continue;
         if (Date.now() - this.tidiedAtMs > HOUR_MS) await this.tidy();
         await this.pause(this.config.EXECUTIONS_HEALTH_FOLD_EVERY_MS);
       } catch (error) {
@@ -69,8 +71,8 @@ export class HealthFolder implements OnApplicationBootstrap {
   }
 
   private async fold(manager: EntityManager): Promise<number> {
-    const deltas = await this.health.takeDeltas(manager);
-    if (deltas.length === 0) return 0;
+    const { noted, deltas } = await this.deltas.take(manager);
+    if (noted === 0) return 0;
     const known = await this.health.bucketsAt(manager, deltas, '5m');
     await this.health.saveBuckets(manager, foldInto(known, deltas, '5m'));
     const groups = [...byFunction(deltas).values()];
@@ -79,16 +81,16 @@ export class HealthFolder implements OnApplicationBootstrap {
       const place = placeOf(ofFunction);
       const { deadLettered } = ofFunction.reduce((sum, { tally }) => addTallies(sum, tally), emptyTally);
       if (deadLettered > 0) notices.push({ ...place, type: 'retries_exhausted', count: deadLettered, details: {} });
-      const news = ofFunction.flatMap(({ tally }) => tally.circuits);
+      const news = ofFunction.flatMap(({ circuits }) => circuits);
       if (news.length > 0) notices.push(...(await this.circuits(manager, place, news)));
     }
     await this.notifications.add(manager, notices);
     for (const { type } of notices) this.told.inc({ type });
-    return deltas.length;
+    return noted;
   }
 
   private async failures(manager: EntityManager, functions: readonly FunctionOf[]): Promise<NewNotification[]> {
-    const since = new Date(Date.parse(bucketOf(Date.now())) - (WINDOW_MINUTES / 2) * 60_000);
+    const since = new Date(bucketMsOf(Date.now()) - (WINDOW_MINUTES / 2) * 60_000);
     const buckets = await this.health.bucketsSince(manager, functions, '5m', since);
     const levels = new Map((await this.health.failureLevels(manager, functions)).map((one) => [functionKey(one), one.level]));
     const notices: NewNotification[] = [];
@@ -133,10 +135,7 @@ export class HealthFolder implements OnApplicationBootstrap {
 
   private async rollUp(manager: EntityManager, nowMs: number): Promise<number> {
     const old = await this.health.takeOld(manager, new Date(nowMs - ROLLED_UP_AFTER_MS));
-    const hours = old.map((bucket) => ({
-      ...bucket,
-      bucketAt: new Date(bucket.bucketAt.getTime() - (bucket.bucketAt.getTime() % HOUR_MS)),
-    }));
+    const hours = old.map((bucket) => ({ ...bucket, bucketMs: bucket.bucketAt.getTime() - (bucket.bucketAt.getTime() % HOUR_MS) }));
     await this.health.saveBuckets(manager, foldInto(await this.health.bucketsAt(manager, hours, '1h'), hours, '1h'));
     return old.length;
   }

@@ -1,16 +1,9 @@
-import { type FailureReason, type Lane, sameId } from '@cf/contract';
+import { type DeferReason, type FailureReason, sameId } from '@cf/contract';
 import type { Execution } from '../execution.js';
 import type { HeardResult } from '../recording/heard-result.js';
 import type { AttemptRow, Recording } from '../recording/plan-recording.js';
-import { addTallies, bucketOf, type CircuitNews, durationClass, emptyTally, type Tally } from './tally.js';
-
-/** What one recording transaction adds to the health of one function in one bucket of time. */
-export interface HealthDelta {
-  readonly orgId: string;
-  readonly cloudFunctionId: string;
-  readonly bucketAt: string;
-  readonly tally: Tally & { readonly circuits: readonly CircuitNews[] };
-}
+import type { HealthDelta } from './health-delta.js';
+import { bucketMsOf, type CircuitNews, durationClass, type Tally } from './tally.js';
 
 const UNCALLED: ReadonlySet<FailureReason> = new Set([
   'circuit_open',
@@ -21,36 +14,67 @@ const UNCALLED: ReadonlySet<FailureReason> = new Set([
   'invalid_request',
 ]);
 
-const ofAttempt = ({ durationMs, failureReason }: AttemptRow): Tally => ({
-  ...emptyTally,
-  calls: 1,
-  failedCalls: failureReason === null ? 0 : 1,
-  failureReasons: failureReason === null ? {} : { [failureReason]: 1 },
-  durations: { [durationClass(durationMs)]: 1 },
-});
+type Mutable<T> = { -readonly [P in keyof T]: T[P] };
+/** Counted in place: this runs for every result that is recorded. */
+interface Draft extends Omit<HealthDelta, 'tally' | 'circuits'> {
+  readonly tally: Mutable<Omit<Tally, 'failureReasons' | 'durations' | 'uncalled'>> &
+    Record<'failureReasons' | 'durations' | 'uncalled', Record<string, number>>;
+  readonly circuits: CircuitNews[];
+}
 
-/** What a row says now that it did not say before: so a result that is heard again adds nothing. */
-const ofChange = (before: Execution | undefined, after: Execution): Tally => {
-  const isAnswered = after.stepResultOffset !== null && (before?.stepResultOffset ?? null) === null;
-  const isDeferred = after.deferReason !== null && after.seq !== before?.seq;
-  const isEnded = after.completedAt !== null && (before?.completedAt ?? null) === null;
-  const reason = isDeferred
-    ? after.deferReason
-    : isEnded && after.failureReason !== null && UNCALLED.has(after.failureReason)
-      ? after.failureReason
-      : null;
-  return {
-    ...emptyTally,
-    uncalled: reason === null ? {} : { [reason]: 1 },
-    steps: isAnswered ? 1 : 0,
-    defaultSteps: isAnswered && after.branchKind === 'default' ? 1 : 0,
-    deadLettered: after.status === 'dead_lettered' && before?.status !== 'dead_lettered' ? 1 : 0,
-  };
+const count = (counts: Record<string, number>, name: string | number): void => {
+  counts[name] = (counts[name] ?? 0) + 1;
+};
+
+class Drafts {
+  private readonly drafts = new Map<string, Draft>();
+
+  /** Null for what is not counted: tests, and steps whose function was never told. */
+  of(row: Execution | undefined, atMs: number): Draft | null {
+    if (row === undefined || row.test || row.cloudFunctionId === null) return null;
+    const bucketMs = bucketMsOf(atMs);
+    const key = `${row.orgId}${row.cloudFunctionId}${bucketMs}`;
+    let draft = this.drafts.get(key);
+    if (draft === undefined) {
+      const tally = {
+        calls: 0,
+        failedCalls: 0,
+        failureReasons: {},
+        durations: {},
+        uncalled: {},
+        steps: 0,
+        defaultSteps: 0,
+        deadLettered: 0,
+      };
+      draft = { orgId: row.orgId, cloudFunctionId: sameId(row.cloudFunctionId), bucketMs, tally, circuits: [] };
+      this.drafts.set(key, draft);
+    }
+    return draft;
+  }
+
+  all(): HealthDelta[] {
+    return [...this.drafts.values()];
+  }
+}
+
+const countAttempt = ({ tally }: Draft, { durationMs, failureReason }: AttemptRow): void => {
+  tally.calls++;
+  count(tally.durations, durationClass(durationMs));
+  if (failureReason === null) return;
+  tally.failedCalls++;
+  count(tally.failureReasons, failureReason);
+};
+
+/** Why a row says now that it was not called, and did not say so before. */
+const uncalledReason = (before: Execution | undefined, after: Execution): FailureReason | DeferReason | null => {
+  if (after.deferReason !== null && after.seq !== before?.seq) return after.deferReason;
+  const hasEnded = after.completedAt !== null && (before?.completedAt ?? null) === null;
+  return hasEnded && after.failureReason !== null && UNCALLED.has(after.failureReason) ? after.failureReason : null;
 };
 
 /**
- * Counts each attempt once, when it is recorded first, and each turn of an execution once, when its row takes it. Tests are left out,
- * and so are steps whose function was never told.
+ * Counts each attempt once, when it is recorded first, and each turn of an execution once, when its row takes it; so a result that is
+ * heard again adds nothing.
  */
 export const tallyRecording = (
   heard: readonly HeardResult[],
@@ -59,26 +83,31 @@ export const tallyRecording = (
   newAttempts: readonly AttemptRow[],
   nowMs: number,
 ): HealthDelta[] => {
-  const deltas = new Map<string, HealthDelta>();
-  const add = (row: Execution | undefined, time: string | number, tally: Tally, circuits: readonly CircuitNews[] = []): void => {
-    if (row === undefined || row.test || row.cloudFunctionId === null) return;
-    const { orgId, cloudFunctionId } = row;
-    const bucketAt = bucketOf(time);
-    const key = `${orgId}/${cloudFunctionId}/${bucketAt}`;
-    const sum = deltas.get(key)?.tally ?? { ...emptyTally, circuits: [] };
-    deltas.set(key, { orgId, cloudFunctionId, bucketAt, tally: { ...addTallies(sum, tally), circuits: [...sum.circuits, ...circuits] } });
-  };
-  const rows = new Map([...known, ...[...added, ...changed].map((row) => [row.invocationId, row] as const)]);
-  for (const attempt of newAttempts) add(rows.get(attempt.invocationId), attempt.startedAt, ofAttempt(attempt));
-  for (const row of [...added, ...changed]) {
-    const tally = ofChange(known.get(row.invocationId), row);
-    if (tally.steps + tally.deadLettered > 0 || Object.keys(tally.uncalled).length > 0) add(row, row.completedAt ?? nowMs, tally);
+  const drafts = new Drafts();
+  const rows = new Map(known);
+  for (const after of [...added, ...changed]) {
+    const before = known.get(after.invocationId);
+    rows.set(after.invocationId, after);
+    const isAnswered = after.stepResultOffset !== null && (before?.stepResultOffset ?? null) === null;
+    const isDead = after.status === 'dead_lettered' && before?.status !== 'dead_lettered';
+    const uncalled = uncalledReason(before, after);
+    if (!isAnswered && !isDead && uncalled === null) continue;
+    const draft = drafts.of(after, after.completedAt === null ? nowMs : Date.parse(after.completedAt));
+    if (draft === null) continue;
+    if (uncalled !== null) count(draft.tally.uncalled, uncalled);
+    if (isDead) draft.tally.deadLettered++;
+    if (!isAnswered) continue;
+    draft.tally.steps++;
+    if (after.branchKind === 'default') draft.tally.defaultSteps++;
+  }
+  for (const attempt of newAttempts) {
+    const draft = drafts.of(rows.get(attempt.invocationId), Date.parse(attempt.startedAt));
+    if (draft !== null) countAttempt(draft, attempt);
   }
   for (const one of heard) {
     if (one.source === 'step' || one.result.circuit === null) continue;
     const { request, circuit, completedAt } = one.result;
-    const lane: Lane = request.kind;
-    add(rows.get(sameId(request.invocationId)), nowMs, emptyTally, [{ ...circuit, lane, at: completedAt }]);
+    drafts.of(rows.get(sameId(request.invocationId)), nowMs)?.circuits.push({ ...circuit, lane: request.kind, at: completedAt });
   }
-  return [...deltas.values()];
+  return drafts.all();
 };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { mergeCircuits, openWorkers } from './merge-circuits.js';
 import { failureLevel } from './notice-failures.js';
-import { addTallies, bucketOf, type CircuitNews, durationClass, emptyTally, percentileMs, type Tally } from './tally.js';
+import { addTallies, bucketMsOf, type CircuitNews, durationClass, emptyTally, percentileMs, type Tally } from './tally.js';
 
 const durationsOf = (values: readonly number[]): Tally['durations'] =>
   values.reduce<Tally>((sum, ms) => addTallies(sum, { ...emptyTally, durations: { [durationClass(ms)]: 1 } }), emptyTally).durations;
@@ -28,7 +28,7 @@ describe('a tally', () => {
   });
 
   it('lies in five minutes of UTC', () => {
-    expect(bucketOf('2026-01-01T00:14:59.999Z')).toBe('2026-01-01T00:10:00.000Z');
+    expect(bucketMsOf(Date.parse('2026-01-01T00:14:59.999Z'))).toBe(Date.parse('2026-01-01T00:10:00.000Z'));
   });
 });
 

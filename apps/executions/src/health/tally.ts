@@ -76,8 +76,5 @@ export const percentileMs = (durations: Tally['durations'], share: number): numb
 
 const BUCKET_MS = 5 * 60_000;
 
-/** The five minutes that a time lies in, as their beginning. */
-export const bucketOf = (time: string | number | Date): string => {
-  const ms = new Date(time).getTime();
-  return new Date(ms - (ms % BUCKET_MS)).toISOString();
-};
+/** The beginning of the five minutes that a time lies in. */
+export const bucketMsOf = (ms: number): number => ms - (ms % BUCKET_MS);

@@ -2,18 +2,17 @@ import { enableRowLevelSecurity } from '@cf/persistence';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
- * `health_deltas`: what each recording transaction adds to the health of functions; appended, so that recorders never wait for one another.
+ * `health_deltas`: what a recording transaction adds to the health of functions, as one row that lives for a second or two; appended, so that
+ * recorders never wait for one another, and not compressed, since it is read once.
  * One process at a time folds them into `function_health` (a row per function and five minutes, later per hour), and tells what it notices.
  * Positions of notifications are drawn by that one process, so their order is the order of commits.
  */
 const statements = [
   `CREATE TABLE health_deltas (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    org_id uuid NOT NULL,
-    cloud_function_id uuid NOT NULL,
-    bucket_at timestamptz NOT NULL,
-    tally jsonb NOT NULL
+    deltas text NOT NULL
   )`,
+  `ALTER TABLE health_deltas ALTER COLUMN deltas SET STORAGE EXTERNAL`,
   `GRANT SELECT, INSERT, DELETE ON health_deltas TO cf_system`,
   `CREATE TABLE function_health (
     org_id uuid NOT NULL,
