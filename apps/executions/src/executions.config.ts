@@ -34,8 +34,8 @@ const schema = z.object({
   EXECUTIONS_WALK_ROWS_MAX: whole(1, 1_000_000).default(10_000),
   /** ms that counting may take before it is refused as too broad. */
   EXECUTIONS_COUNT_TIMEOUT_MS: whole(100, 25_000).default(2_000),
-  /** ms between folds of what recorders noted of functions' health: so late is a notification at most. */
-  EXECUTIONS_HEALTH_FOLD_EVERY_MS: whole(10, 60_000).default(1_000),
+  /** ms between folds of what recorders noted of functions' health: so late is a notification. A fold of 100 functions takes some 30 ms. */
+  EXECUTIONS_HEALTH_FOLD_EVERY_MS: whole(10, 60_000).default(5_000),
   /** Live streams that one organization may have open in one process; one more is a 429. */
   EXECUTIONS_STREAMS_PER_ORGANIZATION_MAX: whole(1, 10_000).default(20),
   /** ms between looks for changes while somebody streams: a change is told at most this late. */

@@ -128,26 +128,28 @@ describe('the health of a function', () => {
       publish(
         deferred(triggerRequest({ orgId, cloudFunctionId: id }), inMs(3_600_000), {
           circuit: { state, worker },
-          completedAt: inMs(second * 1_000).toISOString(),
+          completedAt: new Date(startMs + second * 1_000).toISOString(),
         }),
       );
+    const startMs = Date.now();
+    const states = async () => {
+      const { trigger } = (await health(id)).body.circuits;
+      return [trigger.state, ...trigger.workers.map(({ worker, state }: { worker: string; state: string }) => `${worker} ${state}`)];
+    };
     const types = async () => (await notifications(id)).map(({ type }: { type: string }) => type);
     await say('worker-1', 'open', 1);
     await eventually(async () => expect(await types()).toEqual(['circuit_opened']));
     await say('worker-2', 'open', 2);
+    await eventually(async () => expect(await states()).toEqual(['open', 'worker-1 open', 'worker-2 open']));
     await say('worker-1', 'half_open', 3);
+    await eventually(async () => expect(await states()).toEqual(['open', 'worker-1 half_open', 'worker-2 open']));
     await say('worker-1', 'closed', 4);
+    await eventually(async () => expect(await states()).toEqual(['open', 'worker-1 closed', 'worker-2 open']));
     await say('worker-1', 'open', 1);
-    await eventually(async () => {
-      const { trigger } = (await health(id)).body.circuits;
-      expect(trigger.workers.map(({ worker, state }: { worker: string; state: string }) => [worker, state])).toEqual([
-        ['worker-1', 'closed'],
-        ['worker-2', 'open'],
-      ]);
-      expect(trigger.state).toBe('open');
-    });
+    await say('worker-2', 'half_open', 5);
+    await eventually(async () => expect(await states()).toEqual(['half_open', 'worker-1 closed', 'worker-2 half_open']));
     expect(await types()).toEqual(['circuit_opened']);
-    await say('worker-2', 'closed', 5);
+    await say('worker-2', 'closed', 6);
     await eventually(async () => expect(await types()).toEqual(['circuit_closed', 'circuit_opened']));
     expect((await notifications(id))[0]).toMatchObject({ details: { lane: 'trigger' } });
   });

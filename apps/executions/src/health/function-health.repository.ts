@@ -27,7 +27,7 @@ const FUNCTIONS = `unnest($1::uuid[], $2::uuid[]) AS given(org_id, cloud_functio
 const SAVE_BUCKETS = `
   INSERT INTO function_health AS known (org_id, cloud_function_id, span, bucket_at, tally)
   SELECT given."orgId", given."cloudFunctionId", given."span", given."bucketAt", given."tally"
-  FROM json_to_recordset($1::json) AS given("orgId" uuid, "cloudFunctionId" uuid, "span" text, "bucketAt" timestamptz, "tally" jsonb)
+  FROM json_to_recordset($1::json) AS given("orgId" uuid, "cloudFunctionId" uuid, "span" text, "bucketAt" timestamptz, "tally" json)
   ON CONFLICT (cloud_function_id, span, bucket_at, org_id) DO UPDATE SET tally = excluded.tally`;
 
 const SAVE_CIRCUITS = `

@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { type HealthDelta, readDeltas, writeDeltas } from './health-delta.js';
 
 /** Recording transactions in one fold, so that a fold is a short transaction too. */
-export const NOTED_MAX = 200;
+export const NOTED_MAX = 1_000;
 
 const TAKE = `DELETE FROM health_deltas WHERE id IN (SELECT id FROM health_deltas ORDER BY id LIMIT ${NOTED_MAX}) RETURNING deltas`;
 

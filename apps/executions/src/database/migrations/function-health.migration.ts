@@ -19,7 +19,7 @@ const statements = [
     cloud_function_id uuid NOT NULL,
     span text NOT NULL,
     bucket_at timestamptz NOT NULL,
-    tally jsonb NOT NULL,
+    tally json NOT NULL,
     PRIMARY KEY (cloud_function_id, span, bucket_at, org_id)
   ) WITH (fillfactor = 50)`,
   `CREATE INDEX function_health_oldest ON function_health (span, bucket_at)`,
