@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type InvocationRequest, triggerInvocationResults } from '@cf/contract';
 import { eventually } from '@cf/testing';
 import { failed, inMs, retrying, succeeded, triggerRequest } from './messages.js';
-import { RunningExecutions } from './running-executions.js';
+import { OPERATOR_TOKEN, RunningExecutions } from './running-executions.js';
 import { openAndStall, StreamReader } from './stream-reader.js';
 
 describe('the live stream of executions', () => {
@@ -149,6 +149,12 @@ describe('the live stream of executions', () => {
     const wrong = await executions.addToken(other, ['triggers:read']);
     await eventually(async () => expect((await open('', { org: other, token: wrong })).status).toBe(403));
     for (const reader of [own, stranger, back]) reader.close();
+  });
+
+  it('answers a HEAD without a stream', async () => {
+    const headers = { authorization: `Bearer ${OPERATOR_TOKEN}` };
+    const answer = await fetch(`${executions.addressOf(0)}/v1/orgs/${orgId}/executions/stream`, { method: 'HEAD', headers });
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'text/event-stream; charset=utf-8']);
   });
 
   it('bounds the streams of an organization', async () => {

@@ -29,6 +29,11 @@ export class EventStream {
       // A proxy that collects what it passes on would hold events back.
       'x-accel-buffering': 'no',
     });
+    if (reply.request.method === 'HEAD') {
+      this.ended = true;
+      this.response.end();
+      return;
+    }
     this.response.write(`retry: ${RETRY_MS}\n\n`);
   }
 
