@@ -6,7 +6,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { flows, registryChanges, type RegistryChange, type Scope } from '@cf/contract';
+import { accessTokenText, flows, registryChanges, type RegistryChange, type Scope } from '@cf/contract';
 import { ExecutionsModule } from '@cf/executions';
 import { EmbeddedLog } from '@cf/messaging';
 import { startEmbeddedPostgres } from '@cf/persistence';
@@ -205,7 +205,7 @@ const tell = async (log: EmbeddedLog, orgIds: readonly string[]): Promise<Map<st
   const tokens = new Map<string, string>();
   const scopes: Scope[] = ['executions:read', 'executions:reveal'];
   for (const orgId of orgIds) {
-    const [id, token] = [randomUUID(), randomUUID()];
+    const [id, token] = [randomUUID(), accessTokenText(randomUUID().replaceAll('-', '').padEnd(40, '0'))];
     const hash = createHash('sha256').update(token).digest('hex');
     const changes: RegistryChange[] = [
       {
