@@ -13,7 +13,7 @@ const server = createServer(async (request, response) => {
   calls.set(id, call);
   const status = statusOf(planOf(id), call);
   const { 'x-cloud-function-invocation-id': invocationId, 'x-cloud-function-attempt': attempt } = request.headers;
-  addFacts(folder, 'calls', [{ eventId: id, invocationId, attempt: Number(attempt), status }]);
+  addFacts(folder, 'calls', [{ at: new Date().toISOString(), eventId: id, invocationId, attempt: Number(attempt), status }]);
   response.writeHead(status).end();
 });
 server.listen(0, '127.0.0.1', () => {

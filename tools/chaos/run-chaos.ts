@@ -3,7 +3,7 @@
  * Postgres and the broker in a random order all the while. What happened is left in a folder for the checker.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -28,6 +28,8 @@ const TRIGGERS: readonly [EventType, TriggerCategory][] = [
   ['SmsSubscribed', 'Subscriptions'],
 ];
 
+const SERVICES = ['registry', 'trigger-matcher', 'invoker', 'executions', 'gateway'];
+
 const AWAY_MS_MAX = 120_000;
 const PAGE = 100;
 
@@ -51,8 +53,7 @@ export const runChaos = async ({ folder, triggers, perSecond, faultEveryMs, say 
   ]);
   const fleet = new Fleet(broker.address, postgres.url);
   try {
-    await fleet.start('registry');
-    await fleet.start('trigger-matcher', 'invoker', 'executions', 'gateway');
+    for (const name of SERVICES) await fleet.start(name);
     const tenant = await Tenant.create(fleet.operator);
     for (const [, category] of TRIGGERS) await tenant.createTrigger(await tenant.createFunction(endpoint.address, category), category);
 
@@ -85,6 +86,7 @@ export const runChaos = async ({ folder, triggers, perSecond, faultEveryMs, say 
     say('all is sent; waiting until nothing is on its way');
     addFacts(folder, 'executions', await settled(tenant, folder));
   } finally {
+    for (const name of SERVICES) writeFileSync(join(folder, `${name}.log`), fleet.outputOf(name));
     await Promise.allSettled([fleet.close(), endpoint.stop()]);
     await Promise.allSettled([postgres.stop(), broker.stop()]);
     rmSync(dataDir, { recursive: true, force: true });
