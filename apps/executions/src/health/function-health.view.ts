@@ -40,7 +40,8 @@ const share = (part: number, whole: number): number | null => (whole === 0 ? nul
 
 const durationsView = (durations: Tally['durations']): FunctionHealth['windows']['1h']['durationMs'] => {
   const [p50, p95, p99] = [0.5, 0.95, 0.99].map((of) => percentileMs(durations, of));
-  return p50 == null || p95 == null || p99 == null ? null : { p50, p95, p99 };
+  if (p50 === undefined || p95 === undefined || p99 === undefined) return null;
+  return p50 === null || p95 === null || p99 === null ? null : { p50, p95, p99 };
 };
 
 const windowView = (tally: Tally): z.infer<typeof windowAnswer> => ({
