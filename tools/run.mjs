@@ -6,7 +6,6 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { runChecks } from './run/checks.mjs';
 import { launch } from './run/launch.mjs';
-import { plantBugs } from './planted-bugs/run.mjs';
 import { prepare } from './run/prepare.mjs';
 import { runTests } from './run/test.mjs';
 import { root } from './run/root.mjs';
@@ -19,7 +18,7 @@ const commands = {
   bench: (args) => launch('bench/run.ts', args),
   simulate: (args) => launch('libs/messaging/test/simulation/main.ts', args),
   chaos: (args) => launch('tools/chaos/main.ts', args),
-  'planted-bugs': (args) => plantBugs(args),
+  'planted-bugs': async (args) => (await import('./planted-bugs/run.mjs')).plantBugs(args),
   build: () => 0,
   check: async () => ((await runChecks()).failed === 0 ? 0 : 1),
 };
