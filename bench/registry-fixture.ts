@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { plainTls, registryChanges, type RegistryChange, unsigned } from '@cf/contract';
+import { plainTls, registryChanges, type RegistryChange, sameId, unsigned } from '@cf/contract';
 import type { MessageLog } from '@cf/messaging';
+import { KeyRing } from '@cf/service-kit';
+
+const ENCRYPTION_KEYS = KeyRing.make();
 
 export interface BenchCustomer {
   readonly orgId: string;
@@ -20,13 +23,21 @@ export const serviceEnv = (
   KAFKA_BROKERS: where.brokers,
   KAFKA_TOPIC_PREFIX: topicPrefix,
   OPERATOR_TOKEN: 'bench-operator-token-0123456789',
+  ENCRYPTION_KEYS,
   LOG_LEVEL: 'error',
 });
 
 /** One organization with these functions at the endpoint, told to services the way the registry does. */
-export const writeRegistry = async (log: MessageLog, target: string, endpointUrls: readonly string[] = ['ok']): Promise<BenchCustomer> => {
+export const writeRegistry = async (
+  log: MessageLog,
+  target: string,
+  endpointUrls: readonly string[] = ['ok'],
+  { secured = false, maxConcurrency = 1_000 }: { secured?: boolean; maxConcurrency?: number } = {},
+): Promise<BenchCustomer> => {
   const [orgId, registeredApiId] = [randomUUID(), randomUUID()];
   const cloudFunctionIds = endpointUrls.map(() => randomUUID());
+  const keys = KeyRing.parse(ENCRYPTION_KEYS);
+  const seal = (id: string): string => keys.seal('a secret of the benchmark', `${sameId(orgId)}:${sameId(id)}`);
   const changes: RegistryChange[] = [
     {
       type: 'organization',
@@ -47,7 +58,7 @@ export const writeRegistry = async (log: MessageLog, target: string, endpointUrl
         baseUrl: target,
         isReadOnly: false,
         headers: [],
-        authorization: { type: 'None' },
+        authorization: secured ? { type: 'Basic', username: 'bench', sealedPassword: seal(registeredApiId) } : { type: 'None' },
         tls: plainTls,
       },
     },
@@ -66,8 +77,8 @@ export const writeRegistry = async (log: MessageLog, target: string, endpointUrl
           branchOptions: ['yes'],
           enabled: true,
           timeoutMs: 10_000,
-          maxConcurrency: 1_000,
-          signing: unsigned,
+          maxConcurrency,
+          signing: secured ? { ...unsigned, enabled: true, sealedSecret: seal(id) } : unsigned,
           triggersPaused: false,
           circuitResetAt: null,
         },

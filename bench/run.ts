@@ -1,6 +1,7 @@
 /**
  * `npm run bench [-- PART …]`: figures of one run side by side, as ratios; written to .bench/results.json.
- * Parts: `start`, `steps`, `api`, `matching`, `queries`, `recorder`, `throughput` (all workloads) or a workload's name: `zero`, `50ms`, `bimodal`, `hang`, `hot`.
+ * Parts: `start`, `steps`, `api`, `matching`, `isolation`, `queries`, `recorder`, `throughput` (all workloads) or a workload's name: `zero`,
+ * `50ms`, `bimodal`, `hang`, `hot`, `secured`, `100ms`.
  * BENCH_ROUNDS (3), BENCH_PEERS (all) to compare with some only, BENCH_TRIGGERS (1000,10000,100000,1000000), BENCH_EXECUTIONS (1,000,000 rows),
  * BENCH_RECORDER_INVOCATIONS (1,000,000).
  */
@@ -12,6 +13,7 @@ import { startKafkaBroker } from '../tools/kafka-broker.ts';
 import { measureApi } from './api.ts';
 import { Candidate, root } from './candidate.ts';
 import { measureQueries } from './executions-queries.ts';
+import { measureIsolation } from './isolation.ts';
 import { measureMatching } from './matching.ts';
 import { measureRecorder } from './recorder.ts';
 import { measureRoundTrip } from './round-trip.ts';
@@ -47,7 +49,7 @@ if (wants('recorder')) {
 }
 
 const chosenWorkloads = workloads.filter(({ name }) => wants('throughput') || wants(name));
-if (chosenWorkloads.length > 0 || ['steps', 'api', 'matching'].some(wants)) {
+if (chosenWorkloads.length > 0 || ['steps', 'api', 'matching', 'isolation'].some(wants)) {
   const dataDir = mkdtempSync(join(tmpdir(), 'cf-bench-'));
   const [broker, postgres] = await Promise.all([startKafkaBroker(), startEmbeddedPostgres({ dataDir })]);
   const endpoint = Candidate.run('bench/endpoint.ts', {});
@@ -65,6 +67,10 @@ if (chosenWorkloads.length > 0 || ['steps', 'api', 'matching'].some(wants)) {
     if (wants('matching')) {
       process.stdout.write('Matching events with many triggers\n');
       results['matching'] = await measureMatching({ ...where, sizes: triggerCounts });
+    }
+    if (wants('isolation')) {
+      process.stdout.write('What a dead function does to 19 others\n');
+      results['isolation'] = await measureIsolation(where);
     }
     for (const workload of chosenWorkloads) {
       process.stdout.write(`Calls a second of the invoker beside its peers, ${workload.name}\n`);

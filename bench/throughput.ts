@@ -39,10 +39,10 @@ interface Round {
 /** Calls before the measured ones. The JVM needs about 250,000 until it is warm where its speed is what counts. */
 const warmCalls = (peer: Peer, { ceiling }: Workload): number => {
   if (peer === 'nest') return 1_000;
-  if (peer === 'invoker' || peer === 'eachBatch') return 20_000;
+  if (peer === 'invoker' || peer === 'eachBatch') return ceiling === null ? 20_000 : ceiling * 4;
   return ceiling === null ? 250_000 : 30_000;
 };
-const measuredCalls = (peer: Peer, { ceiling }: Workload): number => (peer === 'nest' ? 4_000 : ceiling === null ? 80_000 : 50_000);
+const measuredCalls = (peer: Peer, { ceiling }: Workload): number => (peer === 'nest' ? 4_000 : ceiling === null ? 80_000 : ceiling * 10);
 
 const stats = async (target: string): Promise<{ calls: number }> => (await (await fetch(`${target}/stats`)).json()) as { calls: number };
 
@@ -122,7 +122,7 @@ const measure = async (peer: Peer, workload: Workload, options: ThroughputOption
     { ...spec, name: 'out' },
   ]);
   const paths = Array.from({ length: workload.functions }, (_, index) => workload.pathOf(index).slice(1));
-  const customer = await writeRegistry(log, options.target, paths);
+  const customer = await writeRegistry(log, options.target, paths, workload);
   const [warm, measured] = [warmCalls(peer, workload), measuredCalls(peer, workload)];
   await feed(log, customer, workload, Math.ceil((warm + measured) * 1.1));
   await fetch(`${options.target}/reset`, { method: 'POST' });

@@ -1,6 +1,6 @@
 /** What the endpoint does, and how calls are spread over chats and functions. */
 export interface Workload {
-  readonly name: 'zero' | '50ms' | 'bimodal' | 'hang' | 'hot';
+  readonly name: 'zero' | '50ms' | 'bimodal' | 'hang' | 'hot' | 'secured' | '100ms';
   readonly functions: number;
   /** Where function number n is called. */
   readonly pathOf: (index: number) => string;
@@ -8,6 +8,9 @@ export interface Workload {
   readonly hotShare: number;
   /** Calls a second that the endpoint allows 256 callers at most; null: as fast as it can. */
   readonly ceiling: number | null;
+  /** With authorization and signatures; peers know neither. */
+  readonly secured?: boolean;
+  readonly maxConcurrency?: number;
 }
 
 const CONCURRENCY = 256;
@@ -17,5 +20,8 @@ export const workloads: readonly Workload[] = [
   { name: '50ms', functions: 1, pathOf: () => '/delay/50', hotShare: 0, ceiling: CONCURRENCY / 0.05 },
   { name: 'bimodal', functions: 1, pathOf: () => '/bimodal', hotShare: 0, ceiling: CONCURRENCY / (0.95 * 0.005 + 0.05 * 1) },
   { name: 'hang', functions: 20, pathOf: (index) => (index === 0 ? '/hang' : '/ok'), hotShare: 0, ceiling: null },
+  { name: 'secured', functions: 1, pathOf: () => '/ok', hotShare: 0, ceiling: null, secured: true },
+  // Triggers may use 80 % of 50.
+  { name: '100ms', functions: 1, pathOf: () => '/delay/100', hotShare: 0, ceiling: 400, maxConcurrency: 50 },
   { name: 'hot', functions: 1, pathOf: () => '/ok', hotShare: 0.5, ceiling: null },
 ];
