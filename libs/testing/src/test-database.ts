@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
+import { eventually } from './eventually.js';
 
 export interface TestDatabase {
   readonly url: string;
@@ -17,8 +18,12 @@ export const createTestDatabase = async (): Promise<TestDatabase> => {
   await onServer(serverUrl, `create database ${name} template template0`);
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
-  return { url: url.href, drop: () => onServer(serverUrl, `drop database if exists ${name} with (force)`) };
+  return { url: url.href, drop: () => drop(serverUrl, name) };
 };
+
+/** Autovacuum may be at work in it for a moment, which only a superuser could end. */
+const drop = (serverUrl: string, name: string): Promise<void> =>
+  eventually(() => onServer(serverUrl, `drop database if exists ${name} with (force)`), 15_000, 200);
 
 const onServer = async (url: string, sql: string): Promise<void> => {
   const client = new pg.Client(url);
