@@ -266,13 +266,13 @@ export class Invoker {
   ): Promise<{ exchange: Exchange; outcome: CallOutcome; attempt: Attempt }> {
     const { http, lane, metrics } = this.parts;
     const budgetMs = Math.max(1, endsAtMs - Date.now());
-    const span = beginSpan('POST', 'client', traceparent, {
+    const span = beginSpan('POST', 'client', traceparent, () => ({
       'http.request.method': 'POST',
       'server.address': endpoint.origin,
       'cf.invocation_id': request.invocationId,
       'cf.cloud_function_id': request.cloudFunctionId,
       'cf.attempt': number,
-    });
+    }));
     const own = {
       'x-cloud-function-invocation-id': request.invocationId,
       'x-cloud-function-attempt': String(number),

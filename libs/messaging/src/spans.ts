@@ -20,15 +20,15 @@ export interface OpenSpan {
 
 const kinds = { server: SpanKind.SERVER, client: SpanKind.CLIENT, producer: SpanKind.PRODUCER, consumer: SpanKind.CONSUMER } as const;
 
-/** Opens the next span of a trace, or the first of a new one when the parent cannot be read. */
-export const beginSpan = (name: string, kind: keyof typeof kinds, parent: string | undefined, attributes: Attributes = {}): OpenSpan => {
+/** Opens the next span of a trace, or the first of a new one when the parent cannot be read. `attributes` are made only where spans are recorded. */
+export const beginSpan = (name: string, kind: keyof typeof kinds, parent: string | undefined, attributes: () => Attributes): OpenSpan => {
   if (tracer === null) return { traceparent: nextTraceparent(parent), end: () => undefined };
   const remote = readTraceparent(parent);
   const context =
     remote === null
       ? ROOT_CONTEXT
       : trace.setSpanContext(ROOT_CONTEXT, { traceId: remote.traceId, spanId: remote.spanId, traceFlags: remote.flags, isRemote: true });
-  const span = tracer.startSpan(name, { kind: kinds[kind], attributes }, context);
+  const span = tracer.startSpan(name, { kind: kinds[kind], attributes: attributes() }, context);
   const { traceId, spanId, traceFlags } = span.spanContext();
   return {
     traceparent: `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`,

@@ -16,9 +16,9 @@ export const followTraces = (app: NestFastifyApplication, logger: Logger): void 
   server.addHook('onRequest', async (request: FastifyRequest) => {
     if (UNTRACED.test(request.url)) return;
     const { traceparent } = request.headers;
-    const span = beginSpan(request.method, 'server', typeof traceparent === 'string' ? traceparent : undefined, {
+    const span = beginSpan(request.method, 'server', typeof traceparent === 'string' ? traceparent : undefined, () => ({
       'http.request.method': request.method,
-    });
+    }));
     request.headers[messageHeader.traceparent] = span.traceparent;
     spans.set(request, span);
   });

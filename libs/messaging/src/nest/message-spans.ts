@@ -13,12 +13,12 @@ const attributesOf = (topic: Topic, headers: Readonly<Record<string, string | un
 });
 
 export const beginConsumerSpan = (topic: Topic, { headers, partition, offset }: LogRecord): OpenSpan =>
-  beginSpan(`process ${topic.name}`, 'consumer', headers[messageHeader.traceparent], {
+  beginSpan(`process ${topic.name}`, 'consumer', headers[messageHeader.traceparent], () => ({
     ...attributesOf(topic, headers),
     'messaging.operation.type': 'process',
     'messaging.destination.partition.id': String(partition),
     'messaging.kafka.offset': offset,
-  });
+  }));
 
 export const beginProducerSpan = (topic: Topic, headers: Readonly<Record<string, string>>, parent: string | undefined): OpenSpan =>
-  beginSpan(`send ${topic.name}`, 'producer', parent, { ...attributesOf(topic, headers), 'messaging.operation.type': 'send' });
+  beginSpan(`send ${topic.name}`, 'producer', parent, () => ({ ...attributesOf(topic, headers), 'messaging.operation.type': 'send' }));
