@@ -190,6 +190,25 @@ describe('the health of a function', () => {
     expect((await StreamReader.open(`${executions.addressOf(0)}/v1/orgs/${orgId}/notifications/stream?lastEventId=x`)).status).toBe(400);
   });
 
+  it('tells what could not be sent again once, like any other end of retries', async () => {
+    const id = await addFunction();
+    const request = triggerRequest({ orgId, cloudFunctionId: id, triggerId: null });
+    await publish(retrying(request, inMs(3_600_000), { attempts: [] }));
+    const row = () => executions.get(`/v1/orgs/${orgId}/executions/${request.invocationId}`);
+    await eventually(async () => expect((await row()).body.status).toBe('retrying'));
+    await executions.sql.query('DELETE FROM executions.requests WHERE invocation_id = $1', [request.invocationId]);
+    await executions.sql.query('UPDATE executions.due SET due_at = now() WHERE invocation_id = $1', [request.invocationId]);
+    await eventually(async () => expect((await row()).body).toMatchObject({ status: 'dead_lettered', failureReason: 'internal' }));
+    await eventually(async () => expect(await notifications(id)).toMatchObject([{ type: 'retries_exhausted', count: 1 }]));
+    const { body } = await health(id);
+    expect(body.windows['1h']).toMatchObject({ calls: 0, deadLettered: 1 });
+    // A result that comes late after all and agrees says nothing new.
+    await publish(failed({ ...request, seq: 1, attempt: 1 }));
+    await succeed(id, 1);
+    await eventually(async () => expect((await health(id)).body.windows['1h'].calls).toBe(2));
+    expect(await notifications(id)).toMatchObject([{ type: 'retries_exhausted', count: 1 }]);
+  });
+
   it('pages through notifications, and gives operators those of all organizations', async () => {
     const { body } = await executions.get(`/v1/orgs/${orgId}/notifications?limit=100`);
     const pages: { id: string }[] = [];

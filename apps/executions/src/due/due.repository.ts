@@ -3,6 +3,8 @@ import { attemptOrigin, type AttemptOrigin } from '@cf/contract';
 import type { EntityManager } from 'typeorm';
 import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.js';
 import { ExecutionsDatabase } from '../database/executions-database.js';
+import { HealthDeltas } from '../health/health-deltas.repository.js';
+import { type GivenUp, tallyGivenUp } from '../health/tally-given-up.js';
 import { PRIORITY } from '../recording/plan-recording.js';
 
 /** A due row under our lease, with its request; `envelope` is null when the request was not kept. */
@@ -77,7 +79,8 @@ const CANCEL = `${TAKE_DUE}
 
 const GIVE_UP = `${TAKE_DUE}
   UPDATE executions SET status = CASE WHEN test THEN 'failed' ELSE 'dead_lettered' END, failure_reason = 'internal', failure_detail = $3, next_attempt_at = NULL, by_result = false, paused = false,
-         completed_at = date_trunc('milliseconds', now()) ${OF_TAKEN}`;
+         completed_at = date_trunc('milliseconds', now()) ${OF_TAKEN}
+  RETURNING executions.org_id AS "orgId", executions.cloud_function_id AS "cloudFunctionId", executions.test`;
 
 const PAUSE = `
   WITH waiting AS (
@@ -103,6 +106,7 @@ type Sending = Pick<Claim, 'invocationId' | 'seq'>;
 export class DueRepository {
   constructor(
     private readonly database: ExecutionsDatabase,
+    private readonly health: HealthDeltas,
     @Inject(EXECUTIONS_CONFIG) private readonly config: ExecutionsConfig,
   ) {}
 
@@ -125,8 +129,14 @@ export class DueRepository {
     return this.end(CANCEL, sendings);
   }
 
-  giveUp(sendings: readonly Sending[], detail: string): Promise<void> {
-    return this.end(GIVE_UP, sendings, [detail]);
+  /** Counts in the health of their functions, in the same transaction: no result will ever tell of them. */
+  async giveUp(sendings: readonly Sending[], detail: string): Promise<void> {
+    if (sendings.length === 0) return;
+    await this.database.system(async (manager) => {
+      await manager.query(LOCK_EXECUTIONS, [sendings.map(({ invocationId }) => invocationId)]);
+      const [given] = (await manager.query(GIVE_UP, [...asArrays(sendings), detail])) as [GivenUp[], number];
+      await this.health.append(manager, tallyGivenUp(given, Date.now()));
+    });
   }
 
   /** Keeps them until their function is resumed. */
@@ -197,7 +207,7 @@ export class DueRepository {
     }));
   }
 
-  private async end(sql: string, sendings: readonly Sending[], more: unknown[] = []): Promise<void> {
+  private async end(sql: string, sendings: readonly Sending[], more: readonly unknown[] = []): Promise<void> {
     if (sendings.length === 0) return;
     await this.database.system(async (manager: EntityManager) => {
       await manager.query(LOCK_EXECUTIONS, [sendings.map(({ invocationId }) => invocationId)]);
