@@ -64,15 +64,16 @@ describe('the live stream of executions', () => {
   });
 
   it('goes on where a reader was, in whatever process, without a gap and without a repeat', async () => {
-    const first = await open();
-    const requests = Array.from({ length: 30 }, () => triggerRequest({ orgId }));
+    const cloudFunctionId = randomUUID();
+    const first = await open(`?cloudFunctionId=${cloudFunctionId}`);
+    const requests = Array.from({ length: 30 }, () => triggerRequest({ orgId, cloudFunctionId }));
     await record(...requests.slice(0, 10));
     await eventually(() => expect(seen(first)).toHaveLength(10));
     const early = first.events[3]!.id!;
     first.close();
     await record(...requests.slice(10, 20));
-    const second = await open('', { process: 1, lastEventId: early });
-    const third = await open(`?lastEventId=${first.events.at(-1)!.id}`);
+    const second = await open(`?cloudFunctionId=${cloudFunctionId}`, { process: 1, lastEventId: early });
+    const third = await open(`?cloudFunctionId=${cloudFunctionId}&lastEventId=${first.events.at(-1)!.id}`);
     await record(...requests.slice(20));
     await eventually(() => expect(seen(second)).toHaveLength(26));
     await eventually(() => expect(seen(third)).toHaveLength(20));

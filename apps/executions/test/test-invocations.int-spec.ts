@@ -45,6 +45,7 @@ describe('POST …/test-invocations', () => {
       expect(status).toBe(200);
       const step = { stepName: `asked ${place % 2}` };
       expect(body.execution).toMatchObject({ invocationId: body.invocationId, status: 'succeeded', test: true, step });
+      expect(body.execution).toMatchObject({ branch: body.result.branch, branchReason: 'matched', nearMiss: null });
       expect(body.result).toMatchObject({ branch: { kind: 'option', option: 'Yes' }, branchReason: 'matched', returnValue: 'Yes' });
     }
   });

@@ -1,17 +1,20 @@
 import { Controller, Get, Headers, Param, Query, Res, UseGuards } from '@nestjs/common';
 import { sameId, uuid } from '@cf/contract';
 import { CurrentPrincipal, OperatorGuard, type Principal, RequireScope, TenantGuard } from '@cf/registry-cache';
-import { listCursor, Operation, pageOf, pageQuery, parseQuery, Problem, TakesQuery } from '@cf/service-kit';
+import { listCursor, Operation, pageOf, pageQuery, parseQuery, TakesQuery } from '@cf/service-kit';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { anyOf } from '../query/execution-filters.js';
+import { lastEventIdHeader, lastEventIdQuery, placeAfter } from '../stream/last-event-id.js';
 import { OpenStreams } from '../stream/open-streams.js';
 import { type Notification, notificationAnswer, notificationType, notificationView } from './notification.js';
 import { NotificationFeed } from './notification-feed.js';
 import { notificationCursor, Notifications, type NotificationsRequest } from './notifications.repository.js';
 
 const listQuery = z.object({ ...pageQuery, type: anyOf(notificationType), cloudFunctionId: anyOf(uuid.transform(sameId)) });
-const streamQuery = z.object({ lastEventId: z.string().max(100).optional() });
+const streamQuery = z.object(lastEventIdQuery);
+
+const positionOf = (id: string): bigint | null => (/^\d{1,18}$/.test(id) ? BigInt(id) : null);
 
 const KINDS =
   'A function that fails at 50, 70, 90 or 100 % of at least 20 calls in 10 minutes, circuits that open and close, invocations that ended without success. Kept for 30 days.';
@@ -51,7 +54,7 @@ export class NotificationsController {
     summary: 'Follow notifications as they come',
     description: 'Server-sent events: `notification` with what a list shows of it; again when its count grew. Comments keep it open.',
     answer: 'text/event-stream',
-    headers: { 'last-event-id': 'Where a stream that broke off is taken up again.' },
+    headers: lastEventIdHeader,
     problems: ['invalid_position', 'too_many_streams'],
   })
   async stream(
@@ -61,20 +64,12 @@ export class NotificationsController {
     @CurrentPrincipal() principal: Principal,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const { lastEventId = header } = parseQuery(streamQuery, query);
-    const wanted = lastEventId === undefined || lastEventId === '' ? null : positionOf(lastEventId);
-    const position = wanted ?? BigInt(await this.notifications.lastPosition());
+    const { lastEventId } = parseQuery(streamQuery, query);
+    const position = placeAfter(lastEventId, header, positionOf) ?? BigInt(await this.notifications.lastPosition());
     this.streams.admit(orgId);
     this.feed.join(this.streams.begin(orgId, principal, reply), sameId(orgId), position);
   }
 }
-
-const positionOf = (id: string): bigint => {
-  if (/^\d{1,18}$/.test(id)) return BigInt(id);
-  throw new Problem(400, 'invalid_position', 'Last-Event-ID is the id of an event of this stream.', [
-    { pointer: 'lastEventId', code: 'invalid_position', detail: 'is not the id of an event' },
-  ]);
-};
 
 /** Of all organizations. */
 @Controller('v1/notifications')

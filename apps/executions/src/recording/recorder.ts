@@ -1,13 +1,16 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { codeOf } from '@cf/persistence';
+import { RegistryCache } from '@cf/registry-cache';
 import { Health, LOGGER, Metrics } from '@cf/service-kit';
 import type { Logger } from 'pino';
 import type { EntityManager } from 'typeorm';
 import { UNIQUE_VIOLATION } from '../database/copy-rows.js';
 import { StatementRefused } from '../database/statement-refused.js';
 import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.js';
+import type { Execution } from '../execution.js';
 import { HealthDeltas } from '../health/health-deltas.repository.js';
 import { tallyRecording } from '../health/tally-recording.js';
+import { withBranch } from '../test-invocations/judge-test.js';
 import { BatchWriter } from './batch-writer.js';
 import { type HeardResult, invocationIdOf } from './heard-result.js';
 import { attemptRowsOf, planRecording } from './plan-recording.js';
@@ -58,6 +61,7 @@ export class Recorder {
     private readonly repository: ResultsRepository,
     private readonly deltas: HealthDeltas,
     private readonly policy: RetentionPolicy,
+    private readonly registry: RegistryCache,
     @Inject(EXECUTIONS_CONFIG) private readonly config: ExecutionsConfig,
     @Inject(LOGGER) private readonly logger: Logger,
     health: Health,
@@ -115,6 +119,10 @@ export class Recorder {
     }
   }
 
+  /** No step result tells the branch of a test. */
+  private readonly judged = (row: Execution): Execution =>
+    row.test ? withBranch(row, this.registry.cloudFunction(row.orgId, row.cloudFunctionId ?? '')?.branchOptions ?? []) : row;
+
   private refuse(error: unknown): void {
     const sqlState = sqlStateOf(error);
     this.refused.inc({ sqlState });
@@ -139,10 +147,10 @@ export class Recorder {
     );
     const newAttempts = attempts.filter(({ attemptId }) => !recorded.has(attemptId));
     const plan = planRecording(batch, known, newAttempts);
-    await this.repository.insertExecutions(manager, plan.added);
+    await this.repository.insertExecutions(manager, plan.added.map(this.judged));
     await this.repository.insertAttempts(manager, newAttempts);
     await this.repository.insertRequests(manager, plan.requests);
-    await this.repository.updateExecutions(manager, plan.changed);
+    await this.repository.updateExecutions(manager, plan.changed.map(this.judged));
     await this.repository.saveRequests(manager, plan.changedRequests);
     await this.repository.schedule(manager, plan.due);
     await this.repository.unschedule(manager, plan.notDue);

@@ -3,16 +3,16 @@ import { sameId } from '@cf/contract';
 import { CurrentPrincipal, type Principal, RequireScope, TenantGuard } from '@cf/registry-cache';
 import { Operation, parseQuery, TakesQuery } from '@cf/service-kit';
 import type { FastifyReply } from 'fastify';
-import { z } from 'zod';
 import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.js';
 import { executionFilters } from '../query/execution-filters.js';
 import { ExecutionChanges } from './execution-changes.repository.js';
 import { ExecutionFeed } from './execution-feed.js';
+import { lastEventIdHeader, lastEventIdQuery, placeAfter } from './last-event-id.js';
 import { OpenStreams } from './open-streams.js';
 import { isAfter, readPosition, type StreamPosition } from './stream-position.js';
 
 /** The filters of the list, but its text: a stream shows rows, and no row holds a body. */
-const streamQuery = executionFilters.extend({ lastEventId: z.string().max(100).optional() });
+const streamQuery = executionFilters.extend(lastEventIdQuery);
 
 /** What changes, as it changes: an `execution` event with what a list shows of it, for each that the filters want. */
 @Controller('v1/orgs/:orgId/executions')
@@ -33,7 +33,7 @@ export class ExecutionsStreamController {
     description:
       'Server-sent events: `execution` with what a list shows of it, `gap` when what came after the last event id is not kept. Comments keep it open.',
     answer: 'text/event-stream',
-    headers: { 'last-event-id': 'Where a stream that broke off is taken up again.' },
+    headers: lastEventIdHeader,
     problems: ['invalid_position', 'too_many_streams'],
   })
   async stream(
@@ -43,8 +43,8 @@ export class ExecutionsStreamController {
     @CurrentPrincipal() principal: Principal,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const { lastEventId = header, ...filters } = parseQuery(streamQuery, query);
-    const wanted = lastEventId === undefined || lastEventId === '' ? null : readPosition(lastEventId);
+    const { lastEventId, ...filters } = parseQuery(streamQuery, query);
+    const wanted = placeAfter(lastEventId, header, readPosition);
     const now = await this.changes.now();
     this.streams.admit(orgId);
     const isKept = wanted !== null && Date.now() - wanted.atMs < this.config.EXECUTIONS_STREAM_RESUME_MS && !isAfter(wanted, latest(now));

@@ -1,5 +1,3 @@
-import { Problem } from '@cf/service-kit';
-
 /** A place in the order of changes: transaction, row within it, id within the row; and when it was told. */
 export interface StreamPosition {
   readonly xid: bigint;
@@ -16,12 +14,9 @@ export const isAfter = (a: StreamPosition, b: StreamPosition): boolean => {
 /** The id of an event, by which its reader goes on later. It holds the time, so that a place that is not kept any more is known. */
 export const writePosition = ({ xid, position, index }: StreamPosition, atMs: number): string => `${xid}-${position}-${index}-${atMs}`;
 
-export const readPosition = (id: string): StreamPosition & { readonly atMs: number } => {
+/** Null for what is no such id. */
+export const readPosition = (id: string): (StreamPosition & { readonly atMs: number }) | null => {
   const [, xid, position, index, atMs] = /^(\d{1,19})-(\d{1,18})-(\d{1,9})-(\d{1,15})$/.exec(id) ?? [];
-  if (xid === undefined || position === undefined) {
-    throw new Problem(400, 'invalid_position', 'Last-Event-ID is the id of an event of this stream.', [
-      { pointer: 'lastEventId', code: 'invalid_position', detail: 'is not the id of an event' },
-    ]);
-  }
+  if (xid === undefined || position === undefined) return null;
   return { xid: BigInt(xid), position: BigInt(position), index: Number(index), atMs: Number(atMs) };
 };

@@ -14,3 +14,10 @@ export const judgeTest = (row: Execution, branchOptions: readonly string[]): Tes
   const attribute = name === null || attributeValue === null ? null : { name, value: attributeValue };
   return { ...ended, branch, branchReason, nearMiss, attribute };
 };
+
+/** The row of a step's test that has ended, with the branch that a live step would have taken; any other row as it is. */
+export const withBranch = (row: Execution, branchOptions: readonly string[]): Execution => {
+  if (!row.test || row.kind !== 'step' || row.completedAt === null) return row;
+  const { branch, branchReason, nearMiss } = judgeTest(row, branchOptions);
+  return { ...row, branchKind: branch?.kind ?? null, branchOption: branch?.option ?? null, branchReason, nearMiss };
+};
