@@ -4,6 +4,7 @@ import { RegistryCache } from '@cf/registry-cache';
 import { LOGGER, PLATFORM, type PlatformConfig } from '@cf/service-kit';
 import type { Provider } from '@nestjs/common';
 import type { Logger } from 'pino';
+import { EndpointCaller } from './call-endpoint.js';
 import { DIALING } from './dialing.provider.js';
 import { CustomerHttp } from './http/customer-http.js';
 import type { VettingOptions } from './http/vetted-lookup.js';
@@ -64,19 +65,8 @@ const createInvoker = (
   const breakers = createBreakers(lane, config, cache, verdicts, metrics);
   metrics.observe(lane, { http, breakers, concurrency });
   const endpointOptions = endpointOptionsOf(platform, accessTokens);
-  return new Invoker({
-    lane,
-    cache,
-    http,
-    breakers,
-    concurrency,
-    slots: new StepSlots(),
-    pauses,
-    verdicts,
-    endpointOptions,
-    metrics,
-    logger,
-  });
+  const caller = new EndpointCaller({ lane, http, breakers, concurrency, pauses, verdicts, metrics });
+  return new Invoker({ lane, cache, caller, breakers, concurrency, slots: new StepSlots(), pauses, endpointOptions, metrics, logger });
 };
 
 /** What a lane owns, each its own: publisher, connections, circuits, limits (invariant 10). */
