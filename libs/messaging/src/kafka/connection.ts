@@ -8,8 +8,6 @@ import { openCluster, type Broker, type Cluster, type ProtocolError } from './ka
 
 /** kafkajs gives a broker 1 s, too short for TLS on a busy machine. */
 const CONNECT_TIMEOUT_MS = 5_000;
-/** As in Kafka's own clients; also what a broker that hangs without closing costs. */
-const REQUEST_TIMEOUT_MS = 30_000;
 /** Below the idle timeout of usual firewalls and load balancers. */
 const KEEP_ALIVE_MS = 60_000;
 /** How soon a connection that failed and is not used is tried again, so that health is not red for longer than the cluster is away. */
@@ -36,7 +34,7 @@ export class Connection {
       ssl: typeof settings.ssl === 'boolean' ? settings.ssl : { ca: settings.ssl.ca },
       ...(settings.sasl !== null && { sasl: settings.sasl as SASLOptions }),
       connectionTimeout: CONNECT_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
+      requestTimeout: settings.requestTimeoutMs,
       // Those who use a connection retry by themselves, with their own deadline.
       retry: { retries: 1, initialRetryTime: 50 },
       logLevel: logLevel.ERROR,

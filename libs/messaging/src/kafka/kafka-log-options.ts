@@ -20,6 +20,8 @@ export interface KafkaLogOptions {
   readonly heartbeatIntervalMs?: number;
   /** How long `start` waits for the cluster. Default: 60 s. */
   readonly startTimeoutMs?: number;
+  /** A broker that did not answer by then is connected to anew. Default: 30 s, as in Kafka's own clients. */
+  readonly requestTimeoutMs?: number;
   /** A record that is not acknowledged by then is rejected as retryable. Default: 30 s. */
   readonly deliveryTimeoutMs?: number;
   /** Bytes that wait in one publisher; above it records are rejected as retryable. Default: 64 MiB. */
@@ -43,6 +45,7 @@ export const withDefaults = (options: KafkaLogOptions): KafkaSettings => ({
   sessionTimeoutMs: options.sessionTimeoutMs ?? 30_000,
   heartbeatIntervalMs: options.heartbeatIntervalMs ?? 1_000,
   startTimeoutMs: options.startTimeoutMs ?? 60_000,
+  requestTimeoutMs: options.requestTimeoutMs ?? 30_000,
   deliveryTimeoutMs: options.deliveryTimeoutMs ?? 30_000,
   publisherQueueBytesMax: options.publisherQueueBytesMax ?? 64 * 1024 * 1024,
   log: options.log ?? logToStderr,

@@ -9,6 +9,7 @@
  */
 import { createRequire } from 'node:module';
 import { AssignerProtocol, type Cluster as PublicCluster, type Kafka } from 'kafkajs';
+import './mend-kafkajs.js';
 
 const require = createRequire(import.meta.url);
 
@@ -181,16 +182,3 @@ export const encodeAssignment = (assignment: Readonly<Record<string, readonly nu
 
 export const decodeAssignment = (assignment: Buffer): Readonly<Record<string, readonly number[]>> =>
   AssignerProtocol.MemberAssignment.decode(assignment)?.assignment ?? {};
-
-interface RequestQueue {
-  readonly pending: readonly unknown[];
-  readonly throttledUntil: number;
-  scheduleCheckPendingRequests(): void;
-}
-
-// The stock queue arms a timer of 1 ms for ever, on every connection, also when nothing waits: 3–4 % of a core for each idle client.
-const { prototype } = require('kafkajs/src/network/requestQueue') as { prototype: RequestQueue };
-const scheduleCheck = prototype.scheduleCheckPendingRequests;
-prototype.scheduleCheckPendingRequests = function (this: RequestQueue): void {
-  if (this.pending.length > 0) scheduleCheck.call(this);
-};

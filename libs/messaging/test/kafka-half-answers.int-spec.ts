@@ -1,0 +1,71 @@
+import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
+import { describeOnKafka, eventually, RecordingMember } from '@cf/testing';
+import { startKafkaBroker, type KafkaBroker } from '../../../tools/kafka-broker.js';
+import { CuttableLink } from './cuttable-link.js';
+import { KafkaFixture, topicSpec, upTo, valuesOf } from './kafka-fixture.js';
+import type { KafkaLog } from '../src/kafka/kafka-log.js';
+import type { TopicSpec } from '../src/log.js';
+
+const START_MS = 180_000;
+const RECORDS = 200;
+/** Only answers with many records are so long. */
+const LONG_ANSWER_BYTES = 16 * 1024;
+
+describeOnKafka('a connection to Kafka that ends in the middle of something', () => {
+  let link: CuttableLink;
+  let broker: KafkaBroker;
+  let kafka: KafkaFixture;
+
+  beforeAll(async () => {
+    link = await CuttableLink.toNowhere();
+    broker = await startKafkaBroker({ properties: { 'advertised.listeners': `PLAIN://${link.address}` } });
+    link.leadsTo(`kafka://${broker.address}`);
+  }, START_MS);
+  afterAll(async () => {
+    await link?.end();
+    await broker?.stop();
+  }, START_MS);
+  afterEach(() => kafka.close());
+
+  const open = async (): Promise<{ log: KafkaLog; spec: TopicSpec; member: RecordingMember }> => {
+    kafka = new KafkaFixture(link.address);
+    const log = await kafka.log({ requestTimeoutMs: 1_000 });
+    const spec = topicSpec();
+    await log.ensureTopics([spec]);
+    const member = await RecordingMember.join(log, { topics: [spec.name] });
+    await member.owns(1);
+    return { log, spec, member };
+  };
+  const publish = async (log: KafkaLog, { name }: TopicSpec, from: number): Promise<void> => {
+    const publisher = log.createPublisher('spec');
+    const values = upTo(RECORDS, from).map((value) => String(value).padStart(1_000, '0'));
+    await Promise.all(values.map((value) => publisher.publish({ topic: name, partition: 0, key: null, value })));
+    await publisher.close();
+  };
+
+  it('half an answer is not taken for the beginning of the next one', async () => {
+    const { log, spec, member } = await open();
+    link.halvesAnswersOf = LONG_ANSWER_BYTES;
+    await publish(log, spec, 0);
+    await eventually(() => expect(link.halvesAnswersOf).toBeNull());
+    await eventually(() => expect(valuesOf(member.delivered)).toEqual(upTo(RECORDS)), 30_000);
+    await publish(log, spec, RECORDS);
+    await eventually(() => expect(valuesOf(member.delivered)).toEqual(upTo(2 * RECORDS)), 30_000);
+    await eventually(() => expect(log.status().ok).toBe(true));
+    expect(member.failures).toEqual([]);
+  });
+
+  it('connections that stay open and fall silent are given up for new ones', async () => {
+    const { log, spec, member } = await open();
+    await publish(log, spec, 0);
+    await eventually(() => expect(member.delivered).toHaveLength(RECORDS));
+    const publisher = log.createPublisher('spec');
+    await publisher.publish({ topic: spec.name, partition: 0, key: null, value: String(RECORDS) });
+    link.freeze();
+    await publisher.publish({ topic: spec.name, partition: 0, key: null, value: String(RECORDS + 1) });
+    await publisher.close();
+    await eventually(() => expect([...new Set(valuesOf(member.delivered))]).toEqual(upTo(RECORDS + 2)), 30_000);
+    await member.commit(spec.name, 0, RECORDS + 2);
+    await eventually(() => expect(log.status().ok).toBe(true), 30_000);
+  });
+});
