@@ -30,6 +30,6 @@ export const internalResult = (record: LogRecord): { result: InvocationResult; p
       completedAt: writeTime(Date.now()),
       circuit: null,
     },
-    place: { traceparent: nextTraceparent(record.headers[messageHeader.traceparent]), signal: new AbortController().signal },
+    place: { traceparent: nextTraceparent(record.headers[messageHeader.traceparent]) },
   };
 };

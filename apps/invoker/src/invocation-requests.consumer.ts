@@ -23,13 +23,13 @@ export class StepInvocationRequestsConsumer {
 
   /** A step that comes again is answered again, not called again. */
   @OnMessage(stepInvocationRequests, STEP_GROUP)
-  async onStepRequest(request: InvocationRequest, { record, text, traceparent, signal }: MessageContext): Promise<void> {
+  async onStepRequest(request: InvocationRequest, { record, text, traceparent }: MessageContext): Promise<void> {
     const atMs = Math.max(record.timestampMs, this.owned.sinceMs(record.partition));
     const { result, repeated } = this.recent.once(sendingKey(request), () => this.invoker.invoke(request, { traceparent, atMs }));
     if (repeated) this.metrics.repeated('step');
     // What comes again may be worded differently; its result is about the one that was called.
     const came = repeated ? {} : { requestText: text };
-    await this.results.publish(await result, { partition: record.partition, traceparent, signal, ...came });
+    await this.results.publish(await result, { partition: record.partition, traceparent, ...came });
   }
 }
 
@@ -65,7 +65,7 @@ export class TriggerInvocationRequestsConsumer {
     const { record, text, traceparent, signal, isSurplus } = context;
     const result = this.unpublished.get(key) ?? (await this.invoker.invoke(request, { traceparent, atMs: record.timestampMs, isSurplus }));
     try {
-      await this.results.publish(result, { partition: record.partition, traceparent, signal, requestText: text });
+      await this.results.publish(result, { partition: record.partition, traceparent, requestText: text });
       if (this.unpublished.size > 0) this.unpublished.delete(key);
     } catch (error) {
       if (signal.aborted) this.unpublished.delete(key);

@@ -17,14 +17,14 @@ const logWith = (failures: PublishError[]) => {
   };
   return { taken, log: { createPublisher: () => ({ publish, close: () => Promise.resolve() }) } as unknown as MessageLog };
 };
-const place = (signal = new AbortController().signal) => ({ partition: 3, traceparent: 'x', signal });
+const place = { partition: 3, traceparent: 'x' };
 const valueOf = (record: OutgoingRecord | undefined): InvocationResult => JSON.parse(String(record?.value)) as InvocationResult;
 
 describe('the result of an invocation', () => {
   it('of a step goes to the partition of its request, of a trigger by its invocation id', async () => {
     const { taken, log } = logWith([]);
-    await new InvocationResultsPublisher('step', log).publish(stepInvocationResults.example, place());
-    await new InvocationResultsPublisher('trigger', log).publish(triggerInvocationResults.example, place());
+    await new InvocationResultsPublisher('step', log).publish(stepInvocationResults.example, place);
+    await new InvocationResultsPublisher('trigger', log).publish(triggerInvocationResults.example, place);
     expect(taken.map(({ topic, partition, key }) => [topic, partition, key])).toEqual([
       ['invocation.results.step', 3, stepInvocationResults.key(stepInvocationResults.example)],
       ['invocation.results.trigger', undefined, triggerInvocationResults.example.request.invocationId],
@@ -35,7 +35,7 @@ describe('the result of an invocation', () => {
     const { taken, log } = logWith([tooLarge]);
     const { request, ...rest } = triggerInvocationResults.example;
     const requestText = JSON.stringify({ ofANewerVersion: 12345678901234567890n.toString(), ...request }, null, 1);
-    await new InvocationResultsPublisher('trigger', log).publish({ request, ...rest }, { ...place(), requestText });
+    await new InvocationResultsPublisher('trigger', log).publish({ request, ...rest }, { ...place, requestText });
     expect(String(taken[0]?.value).startsWith(`{"request":${requestText},`)).toBe(true);
     expect(triggerInvocationResults.schema.parse(JSON.parse(String(taken[0]?.value)))).toEqual({
       request,
@@ -46,20 +46,20 @@ describe('the result of an invocation', () => {
 
   it('is published once the log is back, so that nothing is called again for it', async () => {
     const { taken, log } = logWith([away, away]);
-    await new InvocationResultsPublisher('trigger', log).publish(triggerInvocationResults.example, place());
+    await new InvocationResultsPublisher('trigger', log).publish(triggerInvocationResults.example, place);
     expect(taken).toHaveLength(1);
   });
 
-  it('is let go when nobody waits for it any more', async () => {
-    const { taken, log } = logWith([away]);
-    const publishing = new InvocationResultsPublisher('trigger', log).publish(triggerInvocationResults.example, place(AbortSignal.abort()));
-    await expect(publishing).rejects.toBe(away);
+  it.each(['closed', 'fenced'])('is let go only by a publisher that will not write again: %s', async (code) => {
+    const gone = new PublishError(code, 'gone', true);
+    const { taken, log } = logWith([away, gone]);
+    await expect(new InvocationResultsPublisher('trigger', log).publish(triggerInvocationResults.example, place)).rejects.toBe(gone);
     expect(taken).toEqual([]);
   });
 
   it('that is too large goes without what the endpoint answered', async () => {
     const { taken, log } = logWith([tooLarge]);
-    await new InvocationResultsPublisher('step', log).publish(stepInvocationResults.example, place());
+    await new InvocationResultsPublisher('step', log).publish(stepInvocationResults.example, place);
     const { returnValue, attempts } = valueOf(taken[0]);
     expect(returnValue).toBe('Scheduled');
     expect(attempts[0]?.response).toEqual({ headers: {}, body: '', truncated: true });

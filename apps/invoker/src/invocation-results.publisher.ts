@@ -3,13 +3,13 @@ import { type InvocationResult, type Lane, stepInvocationResults, triggerInvocat
 import { type MessageLog, MessagePublisher, type PublishOptions, PublishError } from '@cf/messaging';
 
 const RETRY_DELAY_MS = { first: 50, max: 2_000 } as const;
+/** Of a publisher or a process that will not write again. */
+const LAST_WORDS = new Set(['closed', 'fenced']);
 
 export interface ResultPlace {
   /** The partition of the request. */
   readonly partition: number;
   readonly traceparent: string;
-  /** Aborted when nobody waits for the acknowledgement any more. */
-  readonly signal: AbortSignal;
   /** The request as JSON, as it came; default: written anew. */
   readonly requestText?: string;
 }
@@ -26,7 +26,8 @@ const textAround = (requestText: string, { request: _, ...rest }: InvocationResu
 
 /**
  * Publishes the results of one lane: a step's on the partition number of its request, a trigger's by its invocation id.
- * Resolves when acknowledged. While the log is away it keeps trying here, since trying the whole request again would call again.
+ * Resolves when acknowledged. While the log is away it keeps trying here, since trying the whole request again would call again; also
+ * when the request is another worker's by then, for the call was made and is owed its record.
  */
 export class InvocationResultsPublisher {
   private readonly publisher: MessagePublisher;
@@ -51,7 +52,7 @@ export class InvocationResultsPublisher {
     await this.publisher.close();
   }
 
-  private async insist(result: InvocationResult, { partition, traceparent, signal, requestText }: ResultPlace): Promise<void> {
+  private async insist(result: InvocationResult, { partition, traceparent, requestText }: ResultPlace): Promise<void> {
     const text = requestText === undefined ? {} : { text: textAround(requestText, result) };
     const [topic, options]: [typeof stepInvocationResults | typeof triggerInvocationResults, PublishOptions] =
       this.lane === 'step'
@@ -61,8 +62,8 @@ export class InvocationResultsPublisher {
       try {
         return await this.publisher.publish(topic, result, options);
       } catch (error) {
-        if (!(error instanceof PublishError) || !error.retryable || signal.aborted) throw error;
-        await delay(delayMs, undefined, { signal }).catch(() => undefined);
+        if (!(error instanceof PublishError) || !error.retryable || LAST_WORDS.has(error.code)) throw error;
+        await delay(delayMs);
       }
     }
   }
