@@ -64,8 +64,9 @@ export class Fleet {
     return { status: answer.status, parts };
   }
 
+  /** Empty for one that did not start. */
   outputOf(name: string): string {
-    return this.program(name).output;
+    return this.programs.get(name)?.output ?? '';
   }
 
   async close(): Promise<void> {
