@@ -11,7 +11,6 @@
  */
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
-import { KafkaJSRequestTimeoutError } from 'kafkajs';
 
 interface RequestQueue {
   readonly pending: readonly unknown[];
@@ -46,8 +45,9 @@ const TIMEOUT_CHECK_MS = 100;
 const require = createRequire(import.meta.url);
 const { prototype: queue } = require('kafkajs/src/network/requestQueue') as { prototype: RequestQueue };
 const { prototype: connection } = require('kafkajs/src/network/connection') as { prototype: Connection };
-const { KafkaJSConnectionClosedError } = require('kafkajs/src/errors') as {
+const { KafkaJSConnectionClosedError, KafkaJSRequestTimeoutError } = require('kafkajs/src/errors') as {
   KafkaJSConnectionClosedError: new (message: string, broker: { host: string; port: number }) => Error;
+  KafkaJSRequestTimeoutError: new () => Error;
 };
 const { scheduleCheckPendingRequests } = queue;
 const { connect, send } = connection;
