@@ -29,6 +29,10 @@ import { HealthFolder } from './health/health-folder.js';
 import { RecordedInvocationResultsConsumer } from './invocation-results.consumer.js';
 import { NotificationFeed } from './notifications/notification-feed.js';
 import { AllNotificationsController, NotificationsController } from './notifications/notifications.controller.js';
+import { NotificationDeliveries } from './notifications/notification-deliveries.repository.js';
+import { NotificationSender } from './notifications/notification-sender.js';
+import { NotificationWebhookController } from './notifications/notification-webhook.controller.js';
+import { NotificationWebhooks } from './notifications/notification-webhooks.repository.js';
 import { Notifications } from './notifications/notifications.repository.js';
 import { ExecutionPages } from './query/execution-pages.repository.js';
 import { ExecutionsController } from './query/executions.controller.js';
@@ -53,6 +57,7 @@ import { RetentionRepository } from './retention/retention.repository.js';
 import { RecordedStepResultsConsumer } from './step-results.consumer.js';
 import { RecordedEventsRepository } from './test-invocations/recorded-events.repository.js';
 import { TestRunner } from './test-invocations/run-test.js';
+import { TestCalls } from './test-invocations/test-calls.js';
 import { TestInvocationsController } from './test-invocations/test-invocations.controller.js';
 
 @Module({
@@ -70,6 +75,7 @@ import { TestInvocationsController } from './test-invocations/test-invocations.c
     FunctionHealthController,
     NotificationsController,
     AllNotificationsController,
+    NotificationWebhookController,
     BackTestsController,
     KeptDeadLettersController,
     TestInvocationsController,
@@ -112,9 +118,13 @@ import { TestInvocationsController } from './test-invocations/test-invocations.c
     HealthFolder,
     Notifications,
     NotificationFeed,
+    NotificationWebhooks,
+    NotificationDeliveries,
+    NotificationSender,
     KeptDeadLetters,
     RecordedEventsRepository,
     TestRunner,
+    TestCalls,
     ExecutionsShutdown,
   ],
 })

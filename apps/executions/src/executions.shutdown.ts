@@ -6,6 +6,7 @@ import { Claimer } from './due/claimer.js';
 import { TriggerChanges } from './due/trigger-changes.js';
 import { HealthFolder } from './health/health-folder.js';
 import { NotificationFeed } from './notifications/notification-feed.js';
+import { NotificationSender } from './notifications/notification-sender.js';
 import { TestRunner } from './test-invocations/run-test.js';
 import { ExecutionFeed } from './stream/execution-feed.js';
 import { OpenStreams } from './stream/open-streams.js';
@@ -25,6 +26,7 @@ export class ExecutionsShutdown implements OnApplicationShutdown {
     private readonly feed: ExecutionFeed,
     private readonly healthFolder: HealthFolder,
     private readonly notificationFeed: NotificationFeed,
+    private readonly notificationSender: NotificationSender,
     private readonly streams: OpenStreams,
     private readonly replayer: Replayer,
     private readonly retention: Retention,
@@ -43,6 +45,7 @@ export class ExecutionsShutdown implements OnApplicationShutdown {
       this.feed,
       this.healthFolder,
       this.notificationFeed,
+      this.notificationSender,
       this.replayer,
       this.retention,
       this.clock,

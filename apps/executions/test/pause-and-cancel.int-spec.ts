@@ -81,9 +81,16 @@ describe('cancelling', () => {
 });
 
 describe('a function whose triggers are paused', () => {
+  /** Resolves once the service has heard of it: what is due before that is sent, and paused by the invoker. */
+  const addPaused = async (): Promise<string> => {
+    const id = randomUUID();
+    await executions.setFunction(orgId, id, { triggersPaused: true });
+    await eventually(async () => expect((await executions.get(`/v1/orgs/${orgId}/cloud-functions/${id}/health`)).status).toBe(200));
+    return id;
+  };
+
   it('is sent nothing until it is resumed, and then everything once, the oldest first', async () => {
-    const cloudFunctionId = randomUUID();
-    await executions.setFunction(orgId, cloudFunctionId, { triggersPaused: true });
+    const cloudFunctionId = await addPaused();
     const old = new Date(Date.now() - 72 * HOUR_MS).toISOString();
     const requests = Array.from({ length: 12 }, () => triggerRequest({ orgId, triggerId, cloudFunctionId, acceptedAt: old }));
     const first = Date.now();
@@ -122,8 +129,7 @@ describe('a function whose triggers are paused', () => {
   });
 
   it('is resumed by whoever is there, whatever was missed', async () => {
-    const cloudFunctionId = randomUUID();
-    await executions.setFunction(orgId, cloudFunctionId, { triggersPaused: true });
+    const cloudFunctionId = await addPaused();
     const request = triggerRequest({ orgId, triggerId, cloudFunctionId });
     await executions.publish(triggerInvocationResults, deferred(request, inMs(0), { deferReason: 'quota' }));
     await execution(request.invocationId, { paused: true });

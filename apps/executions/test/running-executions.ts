@@ -150,7 +150,7 @@ export class RunningExecutions {
   }
 
   async request(
-    method: 'GET' | 'POST',
+    method: 'GET' | 'POST' | 'PUT' | 'DELETE',
     path: string,
     options: { token?: string; body?: unknown; replica?: number; idempotencyKey?: string } = {},
   ): Promise<Answer> {

@@ -57,6 +57,8 @@ export const scope = z
     'executions:read',
     'executions:write',
     'executions:reveal',
+    'notifications:read',
+    'notifications:write',
     'replays:read',
     'replays:write',
     'audit-log:read',

@@ -12,7 +12,8 @@ const LOOK_EVERY_MS = 1_000;
 const READ_MAX = 500;
 
 interface Reader {
-  readonly orgId: string;
+  /** Null: an operator, who hears of all. */
+  readonly orgId: string | null;
   readonly stream: EventStream;
   position: bigint;
 }
@@ -35,7 +36,7 @@ export class NotificationFeed {
     await this.telling;
   }
 
-  join(stream: EventStream, orgId: string, position: bigint): void {
+  join(stream: EventStream, orgId: string | null, position: bigint): void {
     const reader: Reader = { orgId, stream, position };
     this.readers.add(reader);
     stream.place = () => String(reader.position);
@@ -54,11 +55,13 @@ export class NotificationFeed {
     const readers = [...this.readers];
     const from = readers.reduce((lowest, { position }) => (position < lowest ? position : lowest), readers[0]?.position ?? 0n);
     try {
-      const found = await this.notifications.since(String(from), [...new Set(readers.map(({ orgId }) => orgId))], READ_MAX);
+      const orgIds = [...new Set(readers.map(({ orgId }) => orgId))].filter((orgId) => orgId !== null);
+      const wanted = readers.some(({ orgId }) => orgId === null) ? null : orgIds;
+      const found = await this.notifications.since(String(from), wanted, READ_MAX);
       const end = found.at(-1);
       for (const reader of readers) {
         for (const one of found) {
-          if (one.orgId !== reader.orgId || BigInt(one.position) <= reader.position) continue;
+          if ((reader.orgId !== null && one.orgId !== reader.orgId) || BigInt(one.position) <= reader.position) continue;
           reader.position = BigInt(one.position);
           if (!reader.stream.send('notification', notificationView(one), one.position)) this.streams.cutOffSlow(reader.stream);
         }

@@ -19,6 +19,16 @@ const positionOf = (id: string): bigint | null => (/^\d{1,18}$/.test(id) ? BigIn
 const KINDS =
   'A function that fails at 50, 70, 90 or 100 % of at least 20 calls in 10 minutes, circuits that open and close, invocations that ended without success. Kept for 30 days.';
 
+const streamed = {
+  description: 'Server-sent events: `notification` with what a list shows of it; again when its count grew. Comments keep it open.',
+  answer: 'text/event-stream',
+  headers: lastEventIdHeader,
+  problems: ['invalid_position', 'too_many_streams'],
+} as const;
+
+/** All operators together have as many streams as one organization. */
+const OPERATORS = 'operators';
+
 /** A page of a list that `read` reads, for one organization or, without, for all. */
 const page = async (orgId: string | null, query: unknown, read: (request: NotificationsRequest) => Promise<Notification[]>) => {
   const { limit, cursor, ...filters } = parseQuery(listQuery, query);
@@ -50,13 +60,7 @@ export class NotificationsController {
 
   @Get('stream')
   @TakesQuery(streamQuery)
-  @Operation({
-    summary: 'Follow notifications as they come',
-    description: 'Server-sent events: `notification` with what a list shows of it; again when its count grew. Comments keep it open.',
-    answer: 'text/event-stream',
-    headers: lastEventIdHeader,
-    problems: ['invalid_position', 'too_many_streams'],
-  })
+  @Operation({ ...streamed, summary: 'Follow notifications as they come' })
   async stream(
     @Param('orgId') orgId: string,
     @Query() query: unknown,
@@ -75,12 +79,31 @@ export class NotificationsController {
 @Controller('v1/notifications')
 @UseGuards(OperatorGuard)
 export class AllNotificationsController {
-  constructor(private readonly notifications: Notifications) {}
+  constructor(
+    private readonly notifications: Notifications,
+    private readonly feed: NotificationFeed,
+    private readonly streams: OpenStreams,
+  ) {}
 
   @Get()
   @TakesQuery(listQuery)
   @Operation({ summary: 'List notifications of all organizations, newest first', description: KINDS, answer: pageOf(notificationAnswer) })
   list(@Query() query: unknown) {
     return page(null, query, (request) => this.notifications.listOfAll(request));
+  }
+
+  @Get('stream')
+  @TakesQuery(streamQuery)
+  @Operation({ ...streamed, summary: 'Follow notifications of all organizations as they come' })
+  async stream(
+    @Query() query: unknown,
+    @Headers('last-event-id') header: string | undefined,
+    @CurrentPrincipal() principal: Principal,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const { lastEventId } = parseQuery(streamQuery, query);
+    const position = placeAfter(lastEventId, header, positionOf) ?? BigInt(await this.notifications.lastPosition());
+    this.streams.admit(OPERATORS);
+    this.feed.join(this.streams.begin(OPERATORS, principal, reply), null, position);
   }
 }

@@ -15,13 +15,26 @@ const KEPT_DAYS = 30;
 /** Of one organization; a function that flaps all day makes a few hundred. */
 const KEPT_MAX = 10_000;
 
+/** One for the function that takes the notifications of the organization, unless they tell of that function itself. */
+const delivery = (closing: boolean, dueAt: string): string => `
+  INSERT INTO notification_deliveries (org_id, notification_id, cloud_function_id, closing, due_at, created_at)
+  SELECT told.org_id, told.id, webhook.cloud_function_id, ${closing}, ${dueAt}, date_trunc('milliseconds', now())
+  FROM told JOIN notification_webhooks AS webhook ON webhook.org_id = told.org_id
+  WHERE webhook.cloud_function_id <> told.cloud_function_id AND (webhook.types IS NULL OR told.type = ANY(webhook.types))
+  ON CONFLICT (notification_id, closing) DO NOTHING`;
+
 const COALESCE = `
-  UPDATE notifications SET count = count + $4, updated_at = now(), position = nextval('notification_positions')
-  WHERE org_id = $1 AND cloud_function_id = $2 AND type = $3 AND created_at > now() - interval '${COALESCED_MINUTES} minutes'`;
+  WITH told AS (
+    UPDATE notifications SET count = count + $4, updated_at = date_trunc('milliseconds', now()), position = nextval('notification_positions')
+    WHERE org_id = $1 AND cloud_function_id = $2 AND type = $3 AND created_at > now() - interval '${COALESCED_MINUTES} minutes' RETURNING *),
+  planned AS (${delivery(true, `told.created_at + interval '${COALESCED_MINUTES} minutes'`)})
+  SELECT id FROM told`;
 
 const ADD = `
-  INSERT INTO notifications (position, org_id, cloud_function_id, type, count, details, created_at, updated_at)
-  VALUES (nextval('notification_positions'), $1, $2, $3, $4, $5, date_trunc('milliseconds', now()), date_trunc('milliseconds', now()))`;
+  WITH told AS (
+    INSERT INTO notifications (position, org_id, cloud_function_id, type, count, details, created_at, updated_at)
+    VALUES (nextval('notification_positions'), $1, $2, $3, $4, $5, date_trunc('milliseconds', now()), date_trunc('milliseconds', now())) RETURNING *)
+  ${delivery(false, 'now()')}`;
 
 const PRUNE = `
   DELETE FROM notifications USING (
@@ -47,8 +60,8 @@ export class Notifications {
     for (const { orgId, cloudFunctionId, type, count, details } of notifications) {
       const same = [orgId, cloudFunctionId, type, count];
       if (type === 'retries_exhausted') {
-        const [, changed] = (await manager.query(COALESCE, same)) as [unknown, number];
-        if (changed > 0) continue;
+        const grown: unknown[] = await manager.query(COALESCE, same);
+        if (grown.length > 0) continue;
       }
       await manager.query(ADD, [...same, details]);
     }
@@ -73,9 +86,10 @@ export class Notifications {
     return row?.position ?? '0';
   }
 
-  since(position: string, orgIds: readonly string[], limit: number): Promise<Notification[]> {
+  /** Of these organizations, or of all. */
+  since(position: string, orgIds: readonly string[] | null, limit: number): Promise<Notification[]> {
     return this.database.query<Notification>(
-      `SELECT ${COLUMNS} FROM notifications WHERE position > $1 AND org_id = ANY($2::uuid[]) ORDER BY notifications.position LIMIT $3`,
+      `SELECT ${COLUMNS} FROM notifications WHERE position > $1 AND ($2::uuid[] IS NULL OR org_id = ANY($2::uuid[])) ORDER BY notifications.position LIMIT $3`,
       [position, orgIds, limit],
     );
   }

@@ -87,8 +87,8 @@ export class ExecutionsController {
   }
 
   private refuse(execution: Execution): void {
-    const trigger = execution.triggerId === null ? undefined : this.registry.trigger(execution.orgId, execution.triggerId);
-    const refusal = refuseRetry(execution, trigger?.enabled === true);
+    const { orgId, triggerId } = execution;
+    const refusal = refuseRetry(execution, triggerId === null || this.registry.trigger(orgId, triggerId)?.enabled === true);
     if (refusal !== null) throw new Problem(409, refusal, refusalDetails[refusal]);
   }
 }

@@ -1,20 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { Body, Controller, HttpCode, Param, Post, Req, Res, UseGuards } from '@nestjs/common';
-import { CHAT_EVENT_BYTES_MAX, type CloudFunction, type InvocationRequest, messageHeader, sameId, uuid } from '@cf/contract';
+import { CHAT_EVENT_BYTES_MAX, type InvocationRequest, sameId } from '@cf/contract';
 import { Idempotent } from '@cf/idempotency';
-import { actorOf, CurrentPrincipal, hasScope, type Principal, RegistryCache, RequireScope, TenantGuard } from '@cf/registry-cache';
-import { AuditTrail, notFound, Operation, Problem, ZodPipe } from '@cf/service-kit';
+import { CurrentPrincipal, hasScope, type Principal, RequireScope, TenantGuard } from '@cf/registry-cache';
+import { notFound, Operation, Problem, ZodPipe } from '@cf/service-kit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { executionDetailView } from '../query/execution-view.js';
-import { giveHints } from './give-hints.js';
-import { judgeTest } from './judge-test.js';
 import { eventOfTest, planStepTest, planTriggerTest, type TestPlace } from './plan-test.js';
 import { RecordedEventsRepository } from './recorded-events.repository.js';
-import { TestRunner } from './run-test.js';
 import { testAnswer } from './test-answer.js';
+import { TestCalls } from './test-calls.js';
 import { type TestRequest, testRequest } from './test-request.js';
-
-const late = { code: 'not_finished', detail: 'it has not ended yet: ask for the execution' };
 
 const foreignEvent = (): Problem => {
   const error = { pointer: '/event/orgId', code: 'other_organization', detail: 'must be the organization of the path' };
@@ -26,10 +21,8 @@ const foreignEvent = (): Problem => {
 @Idempotent()
 export class TestInvocationsController {
   constructor(
-    private readonly registry: RegistryCache,
+    private readonly calls: TestCalls,
     private readonly events: RecordedEventsRepository,
-    private readonly runner: TestRunner,
-    private readonly audit: AuditTrail,
   ) {}
 
   @Post()
@@ -58,40 +51,11 @@ export class TestInvocationsController {
     if (wanted.kind === 'trigger' && wanted.eventId !== undefined && !hasScope(principal, 'executions:read')) {
       throw new Problem(403, 'missing_scope', 'The event of an execution needs the scope executions:read.');
     }
-    const { cloudFunction, configOffset } = await this.functionOf(orgId, cloudFunctionId);
+    const { cloudFunction, configOffset } = await this.calls.functionOf(orgId, cloudFunctionId);
     const place = { orgId: sameId(orgId), cloudFunctionId: cloudFunction.id, configOffset, nowMs: Date.now(), newId: randomUUID };
-    const invocation = await this.plan(wanted, place);
-    const { invocationId, kind } = invocation;
-    await this.audit.record({
-      orgId: sameId(orgId),
-      actor: actorOf(principal),
-      action: 'cloud-function.tested',
-      outcome: 'done',
-      subject: { type: 'cloud-function', id: cloudFunction.id },
-      details: { kind, invocationId },
-    });
-    const traceparent = request.headers[messageHeader.traceparent];
-    const ended = await this.runner.run(invocation, cloudFunction.timeoutMs, typeof traceparent === 'string' ? traceparent : undefined);
-    if (ended === null) {
-      reply.status(202).header('location', `/v1/orgs/${orgId}/executions/${invocationId}`);
-      return { invocationId, execution: null, result: null, hints: [late] };
-    }
     // An event that a chat brought may hold health data: whoever may see it asks for the execution, and that is audited.
     const isOwn = wanted.kind === 'step' || wanted.eventId === undefined;
-    const { branchOptions, timeoutMs } = cloudFunction;
-    const result = judgeTest(ended.row, branchOptions);
-    const last = ended.attempts.at(-1) ?? null;
-    const exchange = isOwn || last === null ? last : { ...last, responseHeaders: null, responseBody: null };
-    const hints = giveHints({ result, exchange, timeoutMs, branchOptions });
-    return { invocationId, execution: executionDetailView(ended, isOwn), result, hints };
-  }
-
-  private async functionOf(orgId: string, id: string): Promise<{ cloudFunction: CloudFunction; configOffset: number }> {
-    // What was saved a moment ago is tested, here and in the invoker.
-    const configOffset = await this.registry.caughtUp();
-    const cloudFunction = uuid.safeParse(id).success ? this.registry.cloudFunction(orgId, id) : undefined;
-    if (cloudFunction === undefined) throw notFound('There is no such cloud function.');
-    return { cloudFunction, configOffset };
+    return this.calls.call(await this.plan(wanted, place), { cloudFunction, isOwn, principal, request, reply });
   }
 
   private async plan(wanted: TestRequest, place: TestPlace): Promise<InvocationRequest> {
