@@ -52,6 +52,7 @@ export const setStage = async ({ operator, log }: Installation, endpoint: Custom
     operator.created(tenant.path(collection), body).then(({ id }) => id);
   const registeredApiId = await created('registered-apis', { name: 'API', baseUrl: endpoint.url });
   const cloudFunctionId = await created('cloud-functions', { name: 'Function', registeredApiId, endpointUrl: 'ok' });
+  await operator.request('PUT', tenant.path('notification-webhook'), { cloudFunctionId });
   const known = new KnownIds(tenant.orgId, {
     'registered-apis': registeredApiId,
     'cloud-functions': cloudFunctionId,
