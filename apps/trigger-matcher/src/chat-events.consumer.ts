@@ -57,7 +57,7 @@ export class ChatEventsConsumer {
       );
       return [];
     }
-    const triggers = matchTriggers(event, this.registry.triggersOf(event.orgId, category));
+    const triggers = matchTriggers(event, this.registry.candidates(event));
     this.metrics.ended(triggers.length === 0 ? 'unmatched' : 'matched');
     return triggers;
   }

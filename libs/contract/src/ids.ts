@@ -11,7 +11,11 @@ export const uuid = z
   .meta({ format: 'uuid' });
 
 /** Ids are compared without regard to case (wire.md): every map, row and derived id uses this form. */
-export const sameId = (id: string): string => id.toLowerCase();
+export const sameId = (id: string): string => {
+  const lower = id.toLowerCase();
+  // The given text rather than its copy: maps that live long would hold both, and a copy must be hashed anew.
+  return lower === id ? id : lower;
+};
 
 /** One id per (organization, request id): the same request sent twice is one invocation, another organization's never is. */
 export const stepInvocationId = (orgId: string, requestId: string): string => v5(`step:${sameId(orgId)}:${sameId(requestId)}`, NAMESPACE);

@@ -11,6 +11,7 @@
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import {
   type AccessToken,
+  type ChatEvent,
   type CloudFunction,
   type Organization,
   type RegisteredApi,
@@ -132,7 +133,12 @@ export class RegistryCache implements OnModuleInit, OnApplicationShutdown {
     return this.triggers.get(orgId, id);
   }
 
-  /** Enabled triggers of an organization that name this category. */
+  /** Enabled triggers of the event's organization, all that take it and perhaps some that don't. */
+  candidates(event: ChatEvent): readonly Trigger[] {
+    return this.triggers.candidates(event);
+  }
+
+  /** Enabled triggers of an organization that name this category. Looks at all of the organization. */
   triggersOf(orgId: string, category: TriggerCategory): readonly Trigger[] {
     return this.triggers.of(orgId, category);
   }
@@ -223,7 +229,8 @@ export class RegistryCache implements OnModuleInit, OnApplicationShutdown {
   private apply<T extends Change>(change: T, index: (change: T) => void): void {
     const known = this.versions.get(sameId(change.id));
     if (known !== undefined && change.version < known) return;
-    this.versions.set(sameId(change.id), change.version);
+    // The resource's own text of its id, which is kept anyhow.
+    this.versions.set(sameId(change.resource?.id ?? change.id), change.version);
     index(change);
     for (const listener of this.listeners) listener(change);
   }
