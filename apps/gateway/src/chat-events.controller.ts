@@ -38,14 +38,14 @@ export class ChatEventsController {
       [messageHeader.causedBy]: 'The id of the invocation whose call brought this event about; it keeps loops apart from coincidence.',
     },
     answer: accepted,
-    problems: ['invalid_event', 'invalid_header', 'event_too_large', 'too_many_events', 'too_busy', 'log_unavailable'],
+    problems: ['invalid_event', 'invalid_header', 'event_too_large', 'too_many_events', 'too_busy', 'too_many_waiting', 'log_unavailable'],
   })
   async publish(@Param('orgId') orgId: string, @Req() request: FastifyRequest): Promise<z.infer<typeof accepted>> {
     const body = request.rawBody ?? Buffer.alloc(0);
     const isBatch = NDJSON.test(request.headers['content-type'] ?? '');
     const events = isBatch ? readChatEventLines(body, orgId) : [readChatEvent(body, orgId)];
     const traceparent = singleHeader(request, messageHeader.traceparent);
-    await this.publisher.publish(events, { traceparent, causedBy: causeOf(request) });
+    await this.publisher.publish(orgId, events, { traceparent, causedBy: causeOf(request) });
     return { accepted: events.length };
   }
 }

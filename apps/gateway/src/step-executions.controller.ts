@@ -30,7 +30,7 @@ export class StepExecutionsController {
     body: { 'application/json': stepRequestBody },
     example: stepRequestExample,
     answer: stepResult,
-    problems: ['invalid_request', 'log_unavailable', 'too_busy', 'no_result'],
+    problems: ['invalid_request', 'log_unavailable', 'too_busy', 'too_many_waiting', 'no_result'],
   })
   async run(
     @Param('orgId') orgId: string,

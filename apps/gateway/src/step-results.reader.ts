@@ -1,9 +1,10 @@
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { messageHeader, sameId, stepResults } from '@cf/contract';
 import { MESSAGE_LOG, type LogReader, type LogRecord, type MessageLog } from '@cf/messaging';
-import { Health, logUnavailable, Metrics, Problem } from '@cf/service-kit';
+import { Health, logUnavailable, Metrics } from '@cf/service-kit';
 import { FirstResults } from './first-results.js';
 import { GATEWAY_CONFIG, type GatewayConfig } from './gateway.config.js';
+import { WaitingRoom } from './waiting-room.js';
 
 type Deliver = (result: Buffer | null) => void;
 
@@ -23,24 +24,28 @@ const keyOf = (orgId: string, requestId: string): string => `${sameId(orgId)}/${
 export class StepResultsReader implements OnModuleInit, OnApplicationShutdown {
   private readonly waiting = new Map<string, Set<Deliver>>();
   private readonly first: FirstResults;
+  private readonly room: WaitingRoom;
   private reader: LogReader | undefined;
   private isPositioned = false;
-  private waiters = 0;
   private readonly ends;
 
   constructor(
     @Inject(MESSAGE_LOG) private readonly log: MessageLog,
-    @Inject(GATEWAY_CONFIG) private readonly config: GatewayConfig,
+    @Inject(GATEWAY_CONFIG) config: GatewayConfig,
     health: Health,
     metrics: Metrics,
   ) {
     this.first = new FirstResults(config.GATEWAY_RECENT_RESULTS_MAX);
+    this.room = new WaitingRoom('steps', {
+      all: config.GATEWAY_WAITING_STEPS_MAX,
+      ofOrganization: config.GATEWAY_WAITING_STEPS_OF_ORGANIZATION_MAX,
+    });
     health.register('step-results', () => ({
       ok: this.isPositioned,
-      detail: this.isPositioned ? `${this.waiters} steps wait` : 'looking for the end of the step results',
+      detail: this.isPositioned ? `${this.room.size} steps wait` : 'looking for the end of the step results',
     }));
     this.ends = metrics.counter('cf_gateway_step_executions_total', 'Step executions over HTTP by how their wait ended', ['end']);
-    metrics.gauge('cf_gateway_waiting_steps', 'Step executions that wait for their result', [], (gauge) => gauge.set(this.waiters));
+    metrics.gauge('cf_gateway_waiting_steps', 'Step executions that wait for their result', [], (gauge) => gauge.set(this.room.size));
   }
 
   onModuleInit(): void {
@@ -64,14 +69,12 @@ export class StepResultsReader implements OnModuleInit, OnApplicationShutdown {
   /** Waits from now on, so it is called before the request is published. Throws a `Problem` when no more can wait. */
   expect(orgId: string, requestId: string): StepWaiter {
     if (!this.isPositioned) throw logUnavailable('The step results cannot be read yet; try again.');
-    if (this.waiters >= this.config.GATEWAY_WAITING_STEPS_MAX) {
-      throw new Problem(503, 'too_busy', 'Too many steps wait for their result here; try again.', [], { 'retry-after': '1' });
-    }
+    this.room.check(orgId, 1);
     const key = keyOf(orgId, requestId);
     let deliver: Deliver = () => undefined;
     const result = new Promise<Buffer | null>((resolve) => (deliver = resolve));
     this.waiting.set(key, (this.waiting.get(key) ?? new Set()).add(deliver));
-    this.waiters++;
+    this.room.enter(orgId, 1);
     let timer: NodeJS.Timeout | undefined;
     return {
       until: async (deadlineMs) => {
@@ -83,16 +86,16 @@ export class StepResultsReader implements OnModuleInit, OnApplicationShutdown {
       free: () => {
         clearTimeout(timer);
         deliver(null);
-        this.forget(key, deliver);
+        if (this.forget(key, deliver)) this.room.leave(orgId, 1);
       },
     };
   }
 
-  private forget(key: string, deliver: Deliver): void {
+  private forget(key: string, deliver: Deliver): boolean {
     const waiters = this.waiting.get(key);
-    if (waiters?.delete(deliver) !== true) return;
-    this.waiters--;
-    if (waiters.size === 0) this.waiting.delete(key);
+    const waited = waiters?.delete(deliver) === true;
+    if (waiters?.size === 0) this.waiting.delete(key);
+    return waited;
   }
 
   private read({ headers, value, timestampMs }: LogRecord): void {

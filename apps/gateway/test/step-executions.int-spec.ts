@@ -11,6 +11,7 @@ let token: string;
 
 beforeEach(async () => {
   process.env['GATEWAY_WAITING_STEPS_MAX'] = '3';
+  process.env['GATEWAY_WAITING_STEPS_OF_ORGANIZATION_MAX'] = '2';
   service = await TestService.create(GatewayModule);
   orgId = await service.addOrganization();
   token = await service.addToken(orgId, ['step-executions:run']);
@@ -20,6 +21,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await service.close();
   delete process.env['GATEWAY_WAITING_STEPS_MAX'];
+  delete process.env['GATEWAY_WAITING_STEPS_OF_ORGANIZATION_MAX'];
 });
 
 const soon = (ms: number): string => new Date(Date.now() + ms).toISOString();
@@ -115,14 +117,22 @@ describe('running a step over HTTP', () => {
     await eventually(async () => expect(await waiting()).toBe(0));
   });
 
-  it('answers 503 when too many wait already', async () => {
-    const waiters = Array.from({ length: 3 }, () => run(aBody()));
-    const sent = await requested(3);
+  it('leaves room for others when one organization has as many waiting as it may, and answers 503 when nobody has', async () => {
+    const otherOrgId = await service.addOrganization();
+    const otherToken = await service.addToken(otherOrgId, ['step-executions:run']);
+    const runOther = () => service.post(`/v1/orgs/${otherOrgId}/step-executions`, JSON.stringify(aBody()), { token: otherToken });
+    const waiters = [run(aBody()), run(aBody())];
+    await requested(2);
     const refused = await run(aBody());
-    expect(refused).toMatchObject({ status: 503, body: { code: 'too_busy' } });
+    expect(refused).toMatchObject({ status: 429, body: { code: 'too_many_waiting' } });
     expect(refused.headers.get('retry-after')).toBe('1');
+    waiters.push(runOther());
+    const sent = await requested(3);
+    const busy = await runOther();
+    expect(busy).toMatchObject({ status: 503, body: { code: 'too_busy' } });
+    expect(busy.headers.get('retry-after')).toBe('1');
     for (const { request, partition } of sent) await answer(resultOf(request), partition);
-    await Promise.all(waiters);
+    expect((await Promise.all(waiters)).map(({ status }) => status)).toEqual([200, 200, 200]);
   });
 
   it('refuses what does not fit with pointers and publishes nothing', async () => {
