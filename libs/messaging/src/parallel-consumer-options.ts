@@ -13,6 +13,12 @@ export interface RecordContext {
   readonly signal: AbortSignal;
   /** More than the record's bulkhead may hold (`WindowQuota`): let it go at once, without what the bulkhead is there to bound. */
   readonly isSurplus: boolean;
+  /**
+   * What had to be in order and within limits is over (the call has ended): gives the slot, the bulkhead and the order key to others, while
+   * `handle` goes on until what follows is acknowledged. A try after that runs beside the record's successors and must not call again.
+   * What gave its slot back is bounded by as many as `maxInFlight`.
+   */
+  yieldSlot(): void;
 }
 
 /**
@@ -48,7 +54,7 @@ export interface ParallelConsumerOptions {
   readonly group: string;
   readonly topics: readonly string[];
   readonly coPartitioned?: boolean;
-  /** Handlers at once, over all partitions. */
+  /** Handlers at once, over all partitions; beside them as many that gave their slot back (`yieldSlot`). */
   readonly maxInFlight: number;
   /** Records fetched and not completed, over all partitions; above it fetching stops. */
   readonly maxBufferedRecords: number;

@@ -67,6 +67,62 @@ describe('parallel consumer', () => {
     handler.endAll();
   });
 
+  it('starts the next of a key and of a function when a slot is given back, and commits nothing of it before its end', async () => {
+    const log = new ScriptedLog();
+    const handler = new ScriptedHandler();
+    const consumer = await consume(log, { handle: handler.handle, orderKey: byKey, bulkhead: byFunction(1) });
+    await passing(log.assign(0));
+    for (let i = 0; i < 3; i++) log.write(0, { key: 'a', headers: { 'function-id': 'fn' } });
+    await eventually(() => expect(handler.running).toEqual(['0:0']));
+    handler.yieldSlot('0:0');
+    handler.yieldSlot('0:0');
+    await eventually(() => expect(handler.running).toEqual(['0:0', '0:1']));
+    expect(consumer.stats()).toMatchObject({ inFlight: 1, yielded: 1, queued: 1, records: 3 });
+    handler.end('0:1');
+    await eventually(() => expect(handler.running).toEqual(['0:0', '0:2']));
+    await elapse(500);
+    expect(log.committed(0)).toBe(0);
+    handler.end('0:0');
+    handler.end('0:2');
+    await eventually(() => expect(log.committed(0)).toBe(3));
+    expect(consumer.stats()).toMatchObject({ inFlight: 0, yielded: 0, inFlightByBulkhead: {} });
+  });
+
+  it('starts nothing more while as many as it has slots gave theirs back and are not done', async () => {
+    const log = new ScriptedLog();
+    const handler = new ScriptedHandler();
+    await consume(log, { handle: handler.handle }, { maxInFlight: 3 });
+    await passing(log.assign(0));
+    for (let i = 0; i < 10; i++) log.write(0);
+    await eventually(() => expect(handler.running).toHaveLength(3));
+    for (let offset = 0; offset < 6; offset++) {
+      await eventually(() => handler.yieldSlot(`0:${offset}`));
+    }
+    await elapse(500);
+    expect(handler.running).toHaveLength(6);
+    handler.end('0:4');
+    await eventually(() => expect(handler.running).toContain('0:6'));
+    handler.endAll();
+    await eventually(() => {
+      handler.endAll();
+      expect(log.committed(0)).toBe(10);
+    });
+  });
+
+  it('tries again without a slot what gave it back and failed', async () => {
+    const log = new ScriptedLog();
+    const handler = new ScriptedHandler();
+    await consume(log, { handle: handler.handle, orderKey: byKey }, { maxInFlight: 1 });
+    await passing(log.assign(0));
+    for (let i = 0; i < 2; i++) log.write(0, { key: 'a' });
+    await eventually(() => handler.yieldSlot('0:0'));
+    await eventually(() => expect(handler.running).toEqual(['0:0', '0:1']));
+    handler.end('0:0', broken(true));
+    await eventually(() => expect(handler.started).toEqual(['0:0', '0:1', '0:0']));
+    handler.endAll();
+    await eventually(() => expect(log.committed(0)).toBe(2));
+  });
+
   it('commits behind a slow record while the others go on, and past it once it is done', async () => {
     const log = new ScriptedLog();
     const handler = new ScriptedHandler();

@@ -3,6 +3,7 @@ import type { RecordContext } from '../src/parallel-consumer-options.js';
 
 interface Call {
   readonly signal: AbortSignal;
+  readonly yieldSlot: () => void;
   readonly settle: (error?: unknown) => void;
 }
 
@@ -21,7 +22,7 @@ export class ScriptedHandler {
 
   constructor(private readonly endsAtOnce = false) {}
 
-  readonly handle = async (record: LogRecord, { signal }: RecordContext): Promise<void> => {
+  readonly handle = async (record: LogRecord, { signal, yieldSlot }: RecordContext): Promise<void> => {
     const name = nameOf(record);
     this.started.push(name);
     const tries = (this.tries.get(name) ?? 0) + 1;
@@ -30,7 +31,7 @@ export class ScriptedHandler {
     if (answer) throw answer;
     if (answer === undefined && !this.endsAtOnce) {
       await new Promise<void>((resolve, reject) => {
-        this.calls.set(name, { signal, settle: (error) => (error === undefined ? resolve() : reject(error)) });
+        this.calls.set(name, { signal, yieldSlot, settle: (error) => (error === undefined ? resolve() : reject(error)) });
         this.runningMax = Math.max(this.runningMax, this.calls.size);
       });
     }
@@ -43,6 +44,10 @@ export class ScriptedHandler {
 
   signalOf(name: string): AbortSignal {
     return this.call(name).signal;
+  }
+
+  yieldSlot(name: string): void {
+    this.call(name).yieldSlot();
   }
 
   end(name: string, error?: unknown): void {

@@ -25,10 +25,12 @@ export interface ConsumerStats {
   /** Delivered and not started. */
   readonly queued: number;
   readonly inFlight: number;
+  /** Gave their slot back and are not done: what follows from them is not acknowledged yet. Not part of `inFlight`. */
+  readonly yielded: number;
   /** Handed over as surplus and not completed. Not part of `inFlight`. */
   readonly surplus: number;
   readonly inFlightByBulkhead: Readonly<Record<string, number>>;
-  /** Waiting for another try, part of `inFlight`. */
+  /** Waiting for another try, part of `inFlight` or `yielded`. */
   readonly retrying: number;
   /** Delivered and not completed. */
   readonly records: number;

@@ -1,12 +1,12 @@
 import { setMaxListeners } from 'node:events';
 import type { AssignedPartition, TopicPartition } from '../log.js';
-import type { RecordContext } from '../parallel-consumer-options.js';
 import { CrashGuard, type AloneTurn } from './crash-guard.js';
 import { decodeOffsetMetadata, NOTHING_KNOWN } from './offset-metadata.js';
 import { PartitionTracker } from './tracker.js';
 import type { Task } from './task.js';
 
-interface Running extends RecordContext {
+interface Running {
+  readonly signal: AbortSignal;
   readonly abort: () => void;
 }
 
@@ -14,7 +14,7 @@ const newRunning = (): Running => {
   const controller = new AbortController();
   // Every running call of the partition listens to it.
   setMaxListeners(0, controller.signal);
-  return { signal: controller.signal, isSurplus: false, abort: () => controller.abort() };
+  return { signal: controller.signal, abort: () => controller.abort() };
 };
 
 /** One partition from its assignment to its loss. Getting it again makes a new one, so nothing that is late can touch it. */

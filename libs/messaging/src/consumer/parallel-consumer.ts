@@ -27,7 +27,8 @@ const commitReserveMs = (drainTimeoutMs: number): number => Math.min(500, drainT
  * incomplete record.
  *
  * A delivered record becomes a task: the tracker of its partition admits it (or knows it already), the scheduler starts it, its
- * handler runs until it resolves, the tracker counts it as completed, the committer commits the watermark.
+ * handler runs until it resolves, the tracker counts it as completed, the committer commits the watermark. A handler may give its slot
+ * back before that (docs/adr/0021-slots-are-for-calls.md).
  *
  * Ownership. Before it may change (`revoking`) nothing new is started. `drain` waits for what runs; `complete-running` counts it as
  * completed and lets it finish on its own. Then everything is committed. Partitions that stay keep their tracker and their calls.
@@ -88,6 +89,7 @@ export class ParallelConsumer {
       this.#gate,
       (task, resolved) => this.#ended(task, resolved),
       (task) => this.#failedAlive(task),
+      (task) => this.#yieldSlot(task),
     );
     this.#dispatcher = new Dispatcher(this.#scheduler, this.#gate, clock, (task) => void this.#runner.run(task));
     this.#surplusDispatcher = new Dispatcher(this.#surplus, this.#gate, clock, (task) => void this.#runner.run(task));
@@ -151,6 +153,7 @@ export class ParallelConsumer {
       assignedPartitions: partitions.length,
       queued: this.#scheduler.queued + this.#surplus.queued + sum(({ guard }) => guard.waiting),
       inFlight: this.#scheduler.inFlight,
+      yielded: this.#scheduler.yielded,
       surplus: this.#surplus.queued + this.#surplus.inFlight,
       inFlightByBulkhead: this.#scheduler.inFlightByBulkhead(),
       retrying: this.#runner.waiting,
@@ -274,6 +277,13 @@ export class ParallelConsumer {
     if (resolved) this.#complete(task);
     this.#letGo.delete(task);
     (task.isSurplus ? this.#surplusDispatcher : this.#dispatcher).start();
+  }
+
+  #yieldSlot(task: Task): void {
+    // A slot of the surplus is there for what still has to be published.
+    if (task.isSurplus) return;
+    this.#scheduler.yieldSlot(task, this.clock.nowMs());
+    this.#dispatcher.wake();
   }
 
   #failedAlive(task: Task): void {

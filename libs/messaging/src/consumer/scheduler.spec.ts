@@ -37,6 +37,7 @@ describe('scheduler', () => {
       }),
       fc.record({ kind: fc.constant('start' as const) }),
       fc.record({ kind: fc.constant('release' as const), pick: fc.nat() }),
+      fc.record({ kind: fc.constant('yield' as const), pick: fc.nat() }),
       fc.record({ kind: fc.constant('remove' as const), pick: fc.nat() }),
       fc.record({ kind: fc.constant('limit' as const), bulkhead: fc.constantFrom('x', 'y', 'z'), limit: fc.nat({ max: 3 }) }),
     );
@@ -51,10 +52,12 @@ describe('scheduler', () => {
         const scheduler = new Scheduler<Work>(maxInFlight, limitOf);
         const queued: Work[] = [];
         const running: Work[] = [];
+        const yielded: Work[] = [];
         const tenantOf = (bulkhead: string | null): string | null => (bulkhead === null ? null : bulkhead === 'z' ? 'small' : 'large');
         const runningIn = (bulkhead: string | null): number => running.filter((work) => work.bulkheadKey === bulkhead).length;
         const mayStart = (work: Work): boolean =>
           running.length < maxInFlight &&
+          running.length + yielded.length < 2 * maxInFlight &&
           runningIn(work.bulkheadKey) < limitOf(work) &&
           (work.orderKey === null ||
             ![...running, ...queued].some((other) => other.orderKey === work.orderKey && (other.running || other.id < work.id)));
@@ -77,12 +80,19 @@ describe('scheduler', () => {
             }
           } else if (each.kind === 'release' && running.length > 0) {
             scheduler.release(running.splice(each.pick % running.length, 1)[0]!);
+          } else if (each.kind === 'release' && yielded.length > 0) {
+            scheduler.release(yielded.splice(each.pick % yielded.length, 1)[0]!);
+          } else if (each.kind === 'yield' && running.length > 0) {
+            yielded.push(...running.splice(each.pick % running.length, 1));
+            scheduler.yieldSlot(yielded.at(-1)!);
+            scheduler.yieldSlot(yielded[0]!);
           } else if (each.kind === 'remove' && queued.length > 0) {
             scheduler.remove(queued.splice(each.pick % queued.length, 1)[0]!);
           } else if (each.kind === 'limit') limits.set(each.bulkhead, each.limit);
-          expect([scheduler.queued, scheduler.inFlight]).toEqual([queued.length, running.length]);
+          expect([scheduler.queued, scheduler.inFlight, scheduler.yielded]).toEqual([queued.length, running.length, yielded.length]);
         });
         limits.clear();
+        for (const work of yielded) scheduler.release(work);
         scheduler.recheck();
         for (let rounds = 0; queued.length + running.length > 0; rounds++) {
           if (rounds > 1_000) throw new Error('not everything was started');
@@ -185,6 +195,22 @@ describe('scheduler', () => {
     expect(startAll(scheduler)).toEqual([first]);
     scheduler.release(first);
     expect(startAll(scheduler)).toEqual([suspect]);
+    scheduler.release(suspect);
+    expect(startAll(scheduler)).toEqual([last]);
+  });
+
+  it('starts it only when those that gave their slot back have ended, and it keeps its own to the end', () => {
+    const scheduler = new Scheduler<Work>(10, () => Infinity);
+    const [first, suspect, last] = many(3, null, 'fn') as [Work, Work, Work];
+    suspect.alone = true;
+    for (const work of [first, suspect, last]) scheduler.enqueue(work);
+    expect(startAll(scheduler)).toEqual([first]);
+    scheduler.yieldSlot(first);
+    expect(startAll(scheduler)).toEqual([]);
+    scheduler.release(first);
+    expect(startAll(scheduler)).toEqual([suspect]);
+    scheduler.yieldSlot(suspect);
+    expect(startAll(scheduler)).toEqual([]);
     scheduler.release(suspect);
     expect(startAll(scheduler)).toEqual([last]);
   });

@@ -7,6 +7,7 @@ export interface Schedulable<T extends InLine<T>> extends InLine<T> {
   readonly bulkheadKey: string | null;
   /** Whose bulkhead it is; of one bulkhead it is always the same. */
   readonly tenantKey: string | null;
+  /** Holds a slot. */
   running: boolean;
   startedAtMs: number;
   /** Starts when nothing else runs, and nothing else starts meanwhile. */
@@ -60,6 +61,8 @@ class BulkheadState<T extends Schedulable<T>> implements Contender<BulkheadState
 }
 
 const WEIGHT_OF_LAST_CALL = 1 / 8;
+/** Tasks started and not released, for each slot: what gave its slot back waits for the log, and that must not pile up. */
+const STARTED_PER_SLOT = 2;
 
 /**
  * Decides which record runs next.
@@ -76,6 +79,8 @@ export class Scheduler<T extends Schedulable<T>> {
   /** Delivered and not started. */
   queued = 0;
   inFlight = 0;
+  /** Gave their slot back and go on. */
+  yielded = 0;
   /** Has an entry for each order key that is ready or running: the tasks behind that one, null for none yet. */
   readonly #waiting = new Map<string, LinkedLine<T> | null>();
   readonly #bulkheads = new Map<string, BulkheadState<T>>();
@@ -108,14 +113,15 @@ export class Scheduler<T extends Schedulable<T>> {
     waiting.push(task);
   }
 
-  /** The task to start now; it holds its slot and its order key until `release`. Null when none may start. */
+  /** The task to start now; it holds its slot and its order key until `yieldSlot` or `release`. Null when none may start. */
   next(nowMs = 0): T | null {
-    if (this.inFlight >= this.maxInFlight || (this.#alone !== null && this.inFlight > 0)) return null;
+    if (this.inFlight >= this.maxInFlight || this.#started >= this.maxInFlight * STARTED_PER_SLOT) return null;
+    if (this.#alone !== null && this.#started > 0) return null;
     const task = this.#alone ?? this.#pick();
     if (task === null) return null;
     if (task.alone) {
       this.#alone = task;
-      if (this.inFlight > 0 || !this.mayRunAlone()) return null;
+      if (this.#started > 0 || !this.mayRunAlone()) return null;
     }
     const bulkhead = this.#bulkheadOf(task);
     bulkhead.ready.remove(task);
@@ -135,16 +141,18 @@ export class Scheduler<T extends Schedulable<T>> {
     if (this.#alone === task) this.#alone = null;
   }
 
+  /** The task goes on without its slot and its order key; one that runs alone keeps them. */
+  yieldSlot(task: T, nowMs = 0): void {
+    if (!task.running || this.#alone === task) return;
+    this.#free(task, nowMs);
+    this.yielded++;
+  }
+
   /** The task ended, whatever came of it. */
   release(task: T, nowMs = 0): void {
-    const bulkhead = this.#bulkheadOf(task);
     this.share(task);
-    task.running = false;
-    this.inFlight--;
-    bulkhead.ended(task.startedAtMs, nowMs);
-    bulkhead.tenant.running--;
-    this.#freeKey(task);
-    this.#place(bulkhead);
+    if (task.running) this.#free(task, nowMs);
+    else this.yielded--;
   }
 
   /** Takes out a task that has not started. */
@@ -190,6 +198,20 @@ export class Scheduler<T extends Schedulable<T>> {
     const held: Record<string, number> = {};
     for (const { key, running } of this.#bulkheads.values()) if (key !== null && running > 0) held[key] = running;
     return held;
+  }
+
+  get #started(): number {
+    return this.inFlight + this.yielded;
+  }
+
+  #free(task: T, nowMs: number): void {
+    const bulkhead = this.#bulkheadOf(task);
+    task.running = false;
+    this.inFlight--;
+    bulkhead.ended(task.startedAtMs, nowMs);
+    bulkhead.tenant.running--;
+    this.#freeKey(task);
+    this.#place(bulkhead);
   }
 
   #makeReady(task: T): void {

@@ -27,25 +27,26 @@ export class TaskRunner {
     /** `resolved` is false for a task that was let go because its signal was aborted. */
     private readonly ended: (task: Task, resolved: boolean) => void,
     private readonly failedAlive: (task: Task) => void,
+    private readonly yieldSlot: (task: Task) => void,
   ) {}
 
   async run(task: Task): Promise<void> {
     const { record, partition } = task;
     const { signal } = partition.running;
-    const context = task.isSurplus ? { signal, isSurplus: true } : partition.running;
+    const context = { signal, isSurplus: task.isSurplus, yieldSlot: () => this.yieldSlot(task) };
     const startedMs = this.clock.nowMs();
     let failures = 0;
     let lastingFailures = 0;
     let lasting: { readonly error: unknown } | null = task.deaths < DEATHS_MAX ? null : { error: killer(task) };
     let resolved = false;
     this.running.add(task);
-    while (!context.signal.aborted) {
+    while (!signal.aborted) {
       try {
         await (lasting === null ? this.policy.handle(record, context) : this.policy.unprocessable(record, lasting.error));
         resolved = true;
         break;
       } catch (error) {
-        if (context.signal.aborted) break;
+        if (signal.aborted) break;
         failures++;
         if (lasting === null && !isRetryable(error) && ++lastingFailures >= TRIES_MAX) {
           lasting = { error };
@@ -55,7 +56,7 @@ export class TaskRunner {
         }
         const delayMs = retryDelayMs(failures, this.clock.random());
         this.observer.retrying?.(this.group, record, error, delayMs);
-        await this.#wait(task, delayMs, context.signal);
+        await this.#wait(task, delayMs, signal);
       }
     }
     this.running.delete(task);

@@ -33,14 +33,14 @@ export class GroupHandlers implements GroupPolicy {
     if (hooks.bulkhead !== undefined) this.bulkhead = hooks.bulkhead.bind(hooks);
   }
 
-  async handle(record: LogRecord, { signal, isSurplus }: RecordContext): Promise<void> {
+  async handle(record: LogRecord, running: RecordContext): Promise<void> {
     const subscription = this.handlers.get(record.topic);
     if (subscription === undefined) throw new Error(`no handler for ${record.topic}`);
     const span = areSpansRecorded() ? beginConsumerSpan(subscription.topic, record) : undefined;
     let failure: unknown = null;
     try {
       const { message, text } = readMessage(subscription.topic, record);
-      const context = new ReceivedMessageContext(record, text, signal, isSurplus, span?.traceparent);
+      const context = new ReceivedMessageContext(record, text, running, span?.traceparent);
       const outcome: unknown = await subscription.handler(message, context);
       // Nest hands errors on as a stream that fails.
       if (isObservable(outcome)) await lastValueFrom(outcome, { defaultValue: undefined });

@@ -1,5 +1,6 @@
 import { messageHeader, nextTraceparent } from '@cf/contract';
 import type { LogRecord } from '../log.js';
+import type { RecordContext } from '../parallel-consumer-options.js';
 
 /** What a handler gets beside the message. */
 export interface MessageContext {
@@ -12,6 +13,11 @@ export interface MessageContext {
   readonly isSurplus: boolean;
   /** The span of the message; a new trace when it brought none. */
   readonly traceparent: string;
+  /**
+   * What the order key and the limits are there for is over: others may start, while the handler goes on until what follows is
+   * acknowledged. A try after that must not do it again.
+   */
+  yieldSlot(): void;
 }
 
 export class ReceivedMessageContext implements MessageContext {
@@ -20,11 +26,22 @@ export class ReceivedMessageContext implements MessageContext {
   constructor(
     readonly record: LogRecord,
     readonly text: string,
-    readonly signal: AbortSignal,
-    readonly isSurplus: boolean,
+    private readonly running: RecordContext,
     traceparent?: string,
   ) {
     this.#traceparent = traceparent;
+  }
+
+  get signal(): AbortSignal {
+    return this.running.signal;
+  }
+
+  get isSurplus(): boolean {
+    return this.running.isSurplus;
+  }
+
+  yieldSlot(): void {
+    this.running.yieldSlot();
   }
 
   get traceparent(): string {

@@ -4,7 +4,8 @@
  *
  *   - a commit covers only records whose follow-up is acknowledged, or that a graceful revoke let go while they ran
  *   - within one ownership commits never go back, and none is made for a partition that is not owned
- *   - an ownership runs a record once (again only after a failure), in the order of its key, one of a key at a time, within limits
+ *   - an ownership runs a record once (again only after a failure), in the order of its key, one of a key at a time, within limits;
+ *     one that gave its slot back counts for neither, and there are no more of those than slots
  *   - what an earlier owner got committed is not run again; a drain that ended in time leaves nothing to repeat
  *   - a record is given up only with cause
  */
@@ -48,6 +49,8 @@ export interface Run {
   /** Let go without a call: no order and no limits hold for it. */
   readonly isSurplus: boolean;
   isActive: boolean;
+  /** Its call is over and others may take its place. */
+  isYielded: boolean;
   /** It ran when a revoke began that counts what runs as done. */
   isLetGo: boolean;
   failures: number;
@@ -235,6 +238,7 @@ export class Referee {
       ownership,
       isSurplus,
       isActive: true,
+      isYielded: false,
       isLetGo: false,
       failures: 0,
       resolvedAtMs: null,
@@ -244,11 +248,16 @@ export class Referee {
     return run;
   }
 
+  yielded(run: Run): void {
+    this.tell(`  ${recordName(run.record)} gives its slot back`);
+    run.isYielded = true;
+  }
+
   /** Only a function that has calls running can hold more than its quota. */
   surplusTaken(process: SimulatedProcess, record: LogRecord): void {
     this.surplus++;
     const own = this.limits.functionOf(record);
-    const runs = [...this.#factsOf(process).tasks].some((run) => !run.isSurplus && this.limits.functionOf(run.record) === own);
+    const runs = [...this.#factsOf(process).tasks].some((run) => holdsSlot(run) && this.limits.functionOf(run.record) === own);
     if (!runs) this.#violated(`${recordName(record)} is surplus of a function that runs nothing`);
   }
 
@@ -363,7 +372,7 @@ export class Referee {
     const name = recordName(record);
     for (const other of this.#processes.values()) {
       for (const run of other.tasks) {
-        if (run.orderKey !== orderKey || nameOf(run.record) !== nameOf(record)) continue;
+        if (run.isYielded || run.orderKey !== orderKey || nameOf(run.record) !== nameOf(record)) continue;
         if (other === facts) this.#violated(`${name} starts beside ${recordName(run.record)} of the same key`);
         else if (run.isActive) this.overlapsOfMembers++;
       }
@@ -374,11 +383,14 @@ export class Referee {
   }
 
   #keepsLimits(facts: ProcessFacts, record: LogRecord): void {
-    if ([...facts.tasks].filter((run) => !run.isSurplus).length >= this.scenario.maxInFlight)
-      this.#violated(`more than ${this.scenario.maxInFlight} at once`);
+    const { maxInFlight } = this.scenario;
+    const tasks = [...facts.tasks];
+    if (tasks.filter(holdsSlot).length >= maxInFlight) this.#violated(`more than ${maxInFlight} at once`);
+    if (tasks.filter(({ isSurplus }) => !isSurplus).length >= 2 * maxInFlight)
+      this.#violated(`more than ${maxInFlight} without a slot pile up`);
     const own = this.limits.functionOf(record);
     let beside = 0;
-    for (const run of facts.tasks) if (!run.isSurplus && this.limits.functionOf(run.record) === own) beside++;
+    for (const run of tasks) if (holdsSlot(run) && this.limits.functionOf(run.record) === own) beside++;
     if (beside >= this.limits.limitOf(record)) this.#violated(`more than ${this.limits.limitOf(record)} of ${own} at once`);
   }
 
@@ -421,6 +433,8 @@ export class Referee {
     this.violations.push(`at ${this.time.nowMs} ms: ${text}`);
   }
 }
+
+const holdsSlot = ({ isSurplus, isYielded }: Run): boolean => !isSurplus && !isYielded;
 
 const progressOf = (partition: TopicPartition, offset: number, metadata: string): Progress => {
   const { isOpen, completed, suspects } = decodeOffsetMetadata(partition, offset, metadata);

@@ -22,6 +22,8 @@ export interface Scenario {
   readonly maxBufferedRecords: number;
   readonly fetchMax: number;
   readonly quota: WindowQuota | null;
+  /** Handlers give their slot back when their call is over, before what follows is acknowledged. */
+  readonly yieldsSlots: boolean;
   readonly callMs: number;
   readonly faultsUntilMs: number;
   readonly faults: Faults;
@@ -72,6 +74,7 @@ export const drawScenario = (chance: Chance): Scenario => {
     maxBufferedRecords,
     fetchMax: chance.oneOf([1, maxBufferedRecords / 4, maxBufferedRecords / 2]),
     quota: chance.hits(0.4) ? { callMs: 2_500, worksOffMs: chance.oneOf([100, 10_000, 60_000]) } : null,
+    yieldsSlots: chance.hits(0.6),
     callMs: chance.oneOf([5, 50, 400]),
     faultsUntilMs: chance.between(1_000, 8_000),
     faults: {

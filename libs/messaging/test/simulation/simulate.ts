@@ -331,8 +331,9 @@ class World {
   /** What an engine says to hold although everything is done: slots that were not given back, records that nobody works on. */
   #leftovers(): string[] {
     return [...this.#members].flatMap(({ process, consumer }) => {
-      const { queued, inFlight, surplus, retrying, records, bytes, heldPartitions, commitLag, inFlightByBulkhead } = consumer.stats();
-      const held = { queued, inFlight, surplus, retrying, records, bytes, heldPartitions, commitLag, ...inFlightByBulkhead };
+      const { queued, inFlight, yielded, surplus, retrying, records, bytes, heldPartitions, commitLag, inFlightByBulkhead } =
+        consumer.stats();
+      const held = { queued, inFlight, yielded, surplus, retrying, records, bytes, heldPartitions, commitLag, ...inFlightByBulkhead };
       return Object.entries(held).flatMap(([name, count]) => (count === 0 ? [] : [`${process.name} has ${name} ${count}`]));
     });
   }

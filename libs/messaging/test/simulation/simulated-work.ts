@@ -31,6 +31,8 @@ const failure = (text: string, retryable: boolean): Error => Object.assign(new E
 /** The handlers of one process: call an endpoint, publish what came of it, and only then be done. */
 export class SimulatedWork implements GroupPolicy {
   readonly #network: SimulatedNetwork;
+  /** Their call is over and they gave their slot back: another try only publishes. */
+  readonly #called = new WeakSet<LogRecord>();
 
   constructor(
     private readonly process: SimulatedProcess,
@@ -52,16 +54,21 @@ export class SimulatedWork implements GroupPolicy {
     if (this.process.chance.hits(this.around.faults().preparationFails)) throw failure('cannot prepare', true);
   }
 
-  async handle(record: LogRecord, { signal, isSurplus }: RecordContext): Promise<void> {
+  async handle(record: LogRecord, { signal, isSurplus, yieldSlot }: RecordContext): Promise<void> {
     if (this.process.isDead) return new Promise(() => {});
-    const { referee } = this.around;
+    const { referee, scenario } = this.around;
     const run = referee.started(this.process, record, isSurplus);
     if (!isSurplus && record.headers['kills'] !== undefined) {
       this.around.kill(this.process);
       return new Promise(() => {});
     }
     try {
-      if (!isSurplus) await this.#call(record, signal);
+      if (!isSurplus && !this.#called.has(record)) await this.#call(record, signal);
+      if (!isSurplus && scenario.yieldsSlots) {
+        this.#called.add(record);
+        referee.yielded(run);
+        yieldSlot();
+      }
       await this.#publish(record, signal);
     } catch (error) {
       this.#ended(run, signal, error);
