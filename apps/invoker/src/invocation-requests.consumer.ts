@@ -23,13 +23,16 @@ export class StepInvocationRequestsConsumer {
 
   /** A step that comes again is answered again, not called again. */
   @OnMessage(stepInvocationRequests, STEP_GROUP)
-  async onStepRequest(request: InvocationRequest, { record, text, traceparent }: MessageContext): Promise<void> {
+  async onStepRequest(request: InvocationRequest, context: MessageContext): Promise<void> {
+    const { record, text, traceparent } = context;
     const atMs = Math.max(record.timestampMs, this.owned.sinceMs(record.partition));
-    const { result, repeated } = this.recent.once(sendingKey(request), () => this.invoker.invoke(request, { traceparent, atMs }));
+    const { result: asked, repeated } = this.recent.once(sendingKey(request), () => this.invoker.invoke(request, { traceparent, atMs }));
     if (repeated) this.metrics.repeated('step');
+    const result = await asked;
+    context.yieldSlot();
     // What comes again may be worded differently; its result is about the one that was called.
     const came = repeated ? {} : { requestText: text };
-    await this.results.publish(await result, { partition: record.partition, traceparent, ...came });
+    await this.results.publish(result, { partition: record.partition, traceparent, ...came });
   }
 }
 
@@ -64,6 +67,7 @@ export class TriggerInvocationRequestsConsumer {
   private async call(key: string, request: InvocationRequest, context: MessageContext): Promise<void> {
     const { record, text, traceparent, signal, isSurplus } = context;
     const result = this.unpublished.get(key) ?? (await this.invoker.invoke(request, { traceparent, atMs: record.timestampMs, isSurplus }));
+    context.yieldSlot();
     try {
       await this.results.publish(result, { partition: record.partition, traceparent, requestText: text });
       if (this.unpublished.size > 0) this.unpublished.delete(key);

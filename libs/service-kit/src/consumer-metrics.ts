@@ -14,6 +14,7 @@ export const gaugeConsumers = (metrics: Metrics, stats: () => readonly ConsumerS
   gauge('cf_consumer_buffered_bytes', 'Bytes of records delivered and not completed', (group) => group.bytes);
   gauge('cf_consumer_oldest_age_seconds', 'Age of the oldest record that is not completed', (group) => group.oldestAgeMs / 1_000);
   gauge('cf_consumer_in_flight', 'Handlers that run', (group) => group.inFlight);
+  gauge('cf_consumer_unacknowledged', 'Handlers whose slot is free again and whose results are not acknowledged', (group) => group.yielded);
   gauge('cf_consumer_held_partitions', 'Partitions whose fetching is stopped because the buffer is full', (group) => group.heldPartitions);
   gauge('cf_consumer_held_seconds', 'Time in which fetching of any partition was stopped, in all', (group) => group.heldMs / 1_000);
   gauge('cf_consumer_surplus_records', 'Records beyond the quota of their bulkhead that are being let go', (group) => group.surplus);
