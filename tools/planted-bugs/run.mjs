@@ -1,6 +1,7 @@
 /**
- * Plants each bug of `patches/` in a copy of the sources and runs the suite that has to catch it: the models, the scripted histories and
- * the simulation. Fails when one gets through. `npm run planted-bugs -- lost-wake` plants those whose name holds the word.
+ * Plants each bug of `patches/` in a copy of the sources and runs the suite that has to catch it, the cheapest part first: the models,
+ * the scripted histories, the simulation. Fails when one gets through, no longer applies, or only breaks the code so that nothing runs.
+ * `npm run planted-bugs -- lost-wake` plants those whose name holds the word; all of them are told in docs/reports/planted-bugs.md.
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -9,8 +10,13 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { findNode } from '../run/launch.mjs';
 import { root } from '../run/root.mjs';
+import { writeReport } from './report.mjs';
 
-const SUITE = ['libs/messaging/src/consumer', 'libs/messaging/test/(parallel-consumer|what-went-wrong-elsewhere|simulation)\\.'];
+const STAGES = [
+  ['models', 'libs/messaging/src/consumer'],
+  ['scripted histories', 'libs/messaging/test/(parallel-consumer|what-went-wrong-elsewhere)\\.'],
+  ['simulation', 'libs/messaging/test/simulation\\.'],
+];
 /** A bug may make the suite wait for what never comes. */
 const TIMEOUT_MS = 300_000;
 
@@ -31,15 +37,17 @@ const copySources = () => {
   return copy;
 };
 
-const runSuite = (copy) => {
+const runStage = (copy, specs) => {
   const output = join(copy, 'results.json');
+  rmSync(output, { force: true });
   const jest = join(root, 'node_modules/jest/bin/jest.js');
   const flags = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
   const own = ['--json', `--outputFile=${output}`, '--forceExit'];
-  spawnSync(findNode(), [...flags, jest, ...own, ...SUITE], {
+  spawnSync(findNode(), [...flags, jest, ...own, specs], {
     cwd: copy,
     stdio: 'ignore',
     timeout: TIMEOUT_MS,
+    killSignal: 'SIGKILL',
     env: { ...process.env, CF_TEST_NO_KAFKA: '1' },
   });
   try {
@@ -49,12 +57,16 @@ const runSuite = (copy) => {
   }
 };
 
-const caughtBy = (results) =>
-  results.testResults.flatMap(({ assertionResults, status, message }) => {
-    const failed = assertionResults.filter((each) => each.status === 'failed').map(({ fullName }) => fullName);
-    return failed.length === 0 && status === 'failed' ? [message.split('\n')[0]] : failed;
-  });
+/** The tests that failed; `isBroken` when a spec did not even run, which proves nothing. */
+const judge = (results) => {
+  if (results === null) return { isBroken: false, failed: ['the suite did not end'] };
+  const failed = results.testResults.flatMap(({ assertionResults }) =>
+    assertionResults.filter(({ status }) => status === 'failed').map(({ fullName }) => fullName),
+  );
+  return { isBroken: results.numTotalTests === 0 || results.numRuntimeErrorTestSuites > 0, failed };
+};
 
+/** @returns what came of it: `caught` (where, by which tests), `missed`, or why the bug could not be planted. */
 const plant = (name) => {
   const copy = copySources();
   try {
@@ -64,10 +76,14 @@ const plant = (name) => {
         encoding: 'utf8',
         env: { ...process.env, GIT_CEILING_DIRECTORIES: tmpdir() },
       });
-      if (applied.status !== 0) throw new Error(`${name} does not apply: ${applied.stderr}`);
+      if (applied.status !== 0) return { outcome: 'DOES NOT APPLY', tests: [applied.stderr.trim().split('\n')[0]] };
     }
-    const results = runSuite(copy);
-    return results === null ? ['the suite did not end'] : caughtBy(results);
+    for (const [stage, specs] of STAGES) {
+      const { isBroken, failed } = judge(runStage(copy, specs));
+      if (isBroken) return { outcome: 'BREAKS THE CODE', tests: [`${stage} could not run`] };
+      if (failed.length > 0) return { outcome: 'caught', stage, tests: failed };
+    }
+    return { outcome: 'MISSED', tests: [] };
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }
@@ -75,20 +91,23 @@ const plant = (name) => {
 
 const say = (text) => process.stdout.write(`${text}\n`);
 
-export const plantBugs = (args) => {
+export const plantBugs = async (words) => {
+  const startedAt = Date.now();
   const sound = plant(null);
-  if (sound.length > 0) {
-    say(`the suite fails without a bug: ${sound.join('; ')}`);
+  if (sound.outcome !== 'MISSED') {
+    say(`the suite fails without a bug: ${sound.tests.join('; ')}`);
     return 1;
   }
-  const names = readdirSync(patches).filter((name) => args.every((word) => name.includes(word)));
-  let missed = 0;
-  for (const name of names) {
-    const tests = plant(name);
-    if (tests.length === 0) missed++;
-    const more = tests.length > 1 ? ` and ${tests.length - 1} more` : '';
-    say(`${tests.length === 0 ? 'MISSED' : 'caught'}  ${name.replace('.patch', '').padEnd(42)} ${tests[0] ?? ''}${more}`);
-  }
-  say(`${names.length - missed} of ${names.length} planted bugs caught`);
-  return missed === 0 ? 0 : 1;
+  const names = readdirSync(patches).filter((name) => words.every((word) => name.includes(word)));
+  const bugs = names.map((name) => {
+    const [sentence] = readFileSync(join(patches, name), 'utf8').split('\n');
+    const bug = { name: name.replace('.patch', ''), sentence, ...plant(name) };
+    const more = bug.tests.length > 1 ? ` and ${bug.tests.length - 1} more` : '';
+    say(`${bug.outcome}  ${bug.name.padEnd(42)} ${bug.tests[0] ?? ''}${more}`);
+    return bug;
+  });
+  const caught = bugs.filter(({ outcome }) => outcome === 'caught').length;
+  say(`${caught} of ${bugs.length} planted bugs caught`);
+  if (words.length === 0) await writeReport(bugs, new Date(startedAt), Date.now() - startedAt);
+  return caught === bugs.length && caught > 0 ? 0 : 1;
 };

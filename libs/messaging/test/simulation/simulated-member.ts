@@ -169,10 +169,7 @@ export class SimulatedMember implements GroupMember {
     const beginnings = (committed ?? []).filter((_, i) => isOwned(added[i]!));
     this.cluster.referee.assigned(this.process, beginnings, added.filter(isOwned));
     await this.options.listener.assigned(beginnings);
-    for (const each of added.filter(isOwned)) {
-      this.cluster.referee.prepared(this.process, each);
-      each.isFed = true;
-    }
+    for (const each of added.filter(isOwned)) each.isFed = true;
     this.#fetchSoon();
   }
 

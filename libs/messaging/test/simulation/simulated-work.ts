@@ -49,9 +49,10 @@ export class SimulatedWork implements GroupPolicy {
     return { key: functionOf(record), limit: this.around.limitOf(record), tenant: tenantOf(record) };
   }
 
-  async assigned(_: readonly AssignedPartition[]): Promise<void> {
+  async assigned(partitions: readonly AssignedPartition[]): Promise<void> {
     await this.process.wait(this.process.chance.between(1, 20));
     if (this.process.chance.hits(this.around.faults().preparationFails)) throw failure('cannot prepare', true);
+    for (const each of partitions) this.around.referee.prepared(this.process, each);
   }
 
   async handle(record: LogRecord, { signal, isSurplus, yieldSlot }: RecordContext): Promise<void> {
