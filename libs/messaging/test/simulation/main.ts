@@ -1,14 +1,21 @@
-/** `npm run simulate -- [--seeds N] [--from N] [--workers N]`: many histories; `--seed N`: one, with its trace. */
+/**
+ * `npm run simulate -- [--seeds N] [--from N] [--processes N] [--report]`: many histories, one process a core unless told otherwise;
+ * `--report` writes docs/reports/simulation.md. `--seed N`: one history, told line by line.
+ */
 import { type ChildProcess, fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { simulate, type Figures } from './simulate.js';
+import { writeReport } from './report.js';
+import { simulate } from './simulate.js';
+import { Totals, type TotalsMessage } from './totals.js';
 
 const FAILURES_MAX = 20;
 const BATCH = 500;
+const TELL_EVERY_MS = 30_000;
 
 const number = { type: 'string' } as const;
-const { values } = parseArgs({ options: { seeds: number, from: number, workers: number, seed: number } });
+const options = { seeds: number, from: number, processes: number, seed: number, report: { type: 'boolean' } } as const;
+const { values } = parseArgs({ options });
 
 interface Batch {
   readonly from: number;
@@ -16,25 +23,21 @@ interface Batch {
 }
 
 interface BatchResult {
-  readonly count: number;
+  readonly totals: TotalsMessage;
   readonly failures: readonly string[];
-  readonly figures: Record<string, number>;
 }
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
-const add = (total: Record<string, number>, figures: Figures | Record<string, number>): void => {
-  for (const [name, value] of Object.entries(figures)) total[name] = (total[name] ?? 0) + (value as number);
-};
-
 const runBatch = async ({ from, count }: Batch): Promise<BatchResult> => {
-  const result = { count, failures: [] as string[], figures: {} };
+  const totals = new Totals();
+  const failures: string[] = [];
   for (let seed = from; seed < from + count; seed++) {
     const { violations, figures } = await simulate(seed);
-    add(result.figures, figures);
-    if (violations.length > 0) result.failures.push(`seed ${seed}: ${violations[0]!}`);
+    totals.add(figures);
+    if (violations.length > 0) failures.push(`npm run simulate -- --seed ${seed}: ${violations[0]!}`);
   }
-  return result;
+  return { totals: totals.asMessage(), failures };
 };
 
 const replay = async (seed: number): Promise<boolean> => {
@@ -45,45 +48,52 @@ const replay = async (seed: number): Promise<boolean> => {
   return violations.length === 0;
 };
 
-const explore = async (from: number, seeds: number, workers: number): Promise<boolean> => {
+const explore = async (from: number, seeds: number, processes: number, withReport: boolean): Promise<boolean> => {
   const startedMs = performance.now();
-  const total: Record<string, number> = {};
-  let [next, done, failed] = [from, 0, 0];
+  const totals = new Totals();
+  const failures: string[] = [];
+  let [next, toldMs] = [from, startedMs];
+  const rate = (): number => Math.round((totals.histories / (performance.now() - startedMs)) * 1_000);
+  const tell = (): void => {
+    if (performance.now() - toldMs < TELL_EVERY_MS) return;
+    toldMs = performance.now();
+    const leftMinutes = Math.ceil((seeds - totals.histories) / Math.max(1, rate()) / 60);
+    say(`${totals.histories} of ${seeds} seeds, ${failures.length} failed, ${rate()}/s, ${leftMinutes} minutes left`);
+  };
   const work = (child: ChildProcess): Promise<void> =>
     new Promise((resolve, reject) => {
       const give = (): void => {
         const count = Math.min(BATCH, from + seeds - next);
-        if (count <= 0 || failed >= FAILURES_MAX) {
+        if (count <= 0 || failures.length >= FAILURES_MAX) {
           child.disconnect();
           return resolve();
         }
         child.send({ from: next, count } satisfies Batch);
         next += count;
       };
-      child.on('message', ({ count, failures, figures }: BatchResult) => {
-        add(total, figures);
-        failures.forEach(say);
-        failed += failures.length;
-        const before = done;
-        done += count;
-        if (Math.floor(done / 50_000) > Math.floor(before / 50_000)) say(`${done} seeds, ${failed} failed`);
+      child.on('message', (result: BatchResult) => {
+        totals.merge(result.totals);
+        result.failures.forEach(say);
+        failures.push(...result.failures);
+        tell();
         give();
       });
       child.on('error', reject);
+      child.on('exit', () => reject(new Error('a process of the simulation ended before its work')));
       give();
     });
-  await Promise.all(
-    Array.from({ length: workers }, () => work(fork(process.argv[1]!, { env: { ...process.env, CF_SIMULATION_WORKER: '1' } }))),
-  );
-  const seconds = (performance.now() - startedMs) / 1_000;
-  say(`${done} seeds, ${failed} failed, ${Math.round(done / seconds)} seeds/s with ${workers} workers; ${JSON.stringify(total)}`);
-  if (failed > 0) say('tell one with: npm run simulate -- --seed N');
-  return failed === 0;
+  const children = Array.from({ length: processes }, () => fork(process.argv[1]!, { env: { ...process.env, CF_SIMULATION_CHILD: '1' } }));
+  await Promise.all(children.map(work));
+  const tookMs = performance.now() - startedMs;
+  say(`${totals.histories} seeds, ${failures.length} failed, ${rate()} seeds/s with ${processes} processes`);
+  for (const line of totals.lines()) say(line);
+  if (withReport) await writeReport({ from, processes, tookMs, totals, failures });
+  return failures.length === 0;
 };
 
-if (process.env['CF_SIMULATION_WORKER'] === undefined) {
-  const { seed, from = '1', seeds = '10000', workers = String(availableParallelism()) } = values;
-  const ok = seed === undefined ? await explore(Number(from), Number(seeds), Number(workers)) : await replay(Number(seed));
+if (process.env['CF_SIMULATION_CHILD'] === undefined) {
+  const { seed, from = '1', seeds = '10000', processes = String(availableParallelism()), report = false } = values;
+  const ok = seed === undefined ? await explore(Number(from), Number(seeds), Number(processes), report) : await replay(Number(seed));
   process.exitCode = ok ? 0 : 1;
 } else {
   process.on('message', (batch: Batch) => void runBatch(batch).then((result) => process.send?.(result)));

@@ -15,6 +15,7 @@ import { MessagingError } from '../../src/errors.js';
 import type { Scenario } from './scenario.js';
 import type { SimulatedProcess } from './simulated-process.js';
 import { nameOf, recordName, type SimulatedTopics } from './simulated-topics.js';
+import type { Tally } from './tally.js';
 import type { VirtualTime } from './virtual-time.js';
 
 /** A commit is due every 100 ms; this long its reply may take, twice, plus what the next one takes. */
@@ -23,6 +24,8 @@ const COMMITTED_WITHIN_MS = 1_500;
 const BACK_OFF_MS_MAX = 6_000;
 /** What a record must have survived before it counts as the killer. */
 const DEATHS_BEFORE_GIVING_UP = 3;
+/** … and before it has to run alone. */
+const DEATHS_BEFORE_ALONE = 2;
 
 interface Progress {
   readonly offset: number;
@@ -37,7 +40,8 @@ interface Ownership {
   readonly tries: Map<number, Run>;
   readonly lastStarted: Map<string, number>;
   requested: number;
-  accepted: number;
+  /** What the broker took of its own commits last. */
+  accepted: Progress | null;
   isPrepared: boolean;
 }
 
@@ -63,6 +67,7 @@ interface ProcessFacts {
   /** Records that hold a slot: running, or waiting for another try. */
   readonly tasks: Set<Run>;
   isRevoking: boolean;
+  isRejoining: boolean;
   revokingSinceMs: number;
   commitsAtMs: number;
   commitFailedAtMs: number;
@@ -77,13 +82,11 @@ export interface Limits {
 
 export class Referee {
   readonly violations: string[] = [];
-  readonly acknowledged = new Set<string>();
+  /** What nobody has done yet. */
+  readonly #open = new Map<string, LogRecord>();
+  readonly #acknowledged = new Set<string>();
   /** Nobody answers for these: gone from the log before they were done, or let go by a process that died. */
-  readonly excused = new Set<string>();
-  runs = 0;
-  repeats = 0;
-  surplus = 0;
-  overlapsOfMembers = 0;
+  readonly #excused = new Set<string>();
   readonly #processes = new Map<SimulatedProcess, ProcessFacts>();
   readonly #letGo = new Map<string, SimulatedProcess>();
   readonly #committed = new Map<string, Progress>();
@@ -95,14 +98,20 @@ export class Referee {
     private readonly topics: SimulatedTopics,
     private readonly scenario: Scenario,
     private readonly limits: Limits,
+    private readonly tally: Tally,
     private readonly tell: (text: string) => void,
   ) {}
+
+  written(record: LogRecord): void {
+    this.#open.set(recordName(record), record);
+  }
 
   assigned(process: SimulatedProcess, assigned: readonly AssignedPartition[], partitions: readonly TopicPartition[]): void {
     const facts = this.#factsOf(process);
     assigned.forEach(({ committedOffset, metadata }, i) => {
       const partition = partitions[i]!;
       const completed = committedOffset === null ? [] : decodeOffsetMetadata(partition, committedOffset, metadata).completed;
+      if (completed.length > 0) this.tally.count('metadataRestored');
       this.#mayHaveDied(partition);
       const trusted = this.#committed.get(nameOf(partition));
       for (let at = 0; at < completed.length; at += 2) {
@@ -116,7 +125,7 @@ export class Referee {
         tries: new Map(),
         lastStarted: new Map(),
         requested: -1,
-        accepted: -1,
+        accepted: null,
         isPrepared: false,
       });
     });
@@ -132,7 +141,11 @@ export class Referee {
     facts.isRevoking = true;
     facts.revokingSinceMs = this.time.nowMs;
     facts.unsettledSinceMs = this.time.nowMs;
-    if (this.scenario.onRevoke === 'complete-running') for (const run of facts.tasks) run.isLetGo = true;
+    if (this.scenario.onRevoke === 'drain') return;
+    for (const run of facts.tasks) {
+      if (!run.isLetGo) this.tally.count('letGo');
+      run.isLetGo = true;
+    }
   }
 
   /** The engine says that it has let go: in time nothing may run on, and without trouble nothing completed is left for others to repeat. */
@@ -146,20 +159,27 @@ export class Referee {
     // Stopped meanwhile: others may own what it did.
     if (facts.unsettledSinceMs > facts.revokingSinceMs || facts.commitFailedAtMs >= facts.revokingSinceMs) return;
     const saidSinceMs = Math.max(facts.revokingSinceMs, facts.commitsAtMs);
-    for (const [name, ownership] of facts.owned) {
-      const committed = this.#committed.get(name);
-      for (const { record, resolvedAtMs } of ownership.tries.values())
-        if (resolvedAtMs !== null && resolvedAtMs < saidSinceMs && (committed === undefined || !covers(committed, record.offset)))
+    for (const { tries, accepted } of facts.owned.values()) {
+      for (const { record, resolvedAtMs } of tries.values())
+        if (resolvedAtMs !== null && resolvedAtMs < saidSinceMs && (accepted === null || !covers(accepted, record.offset)))
           this.#violated(`${recordName(record)} was completed and is not handed over as such`);
     }
   }
 
   rejoined(process: SimulatedProcess): void {
-    this.#factsOf(process).isRevoking = false;
+    const facts = this.#factsOf(process);
+    facts.isRevoking = false;
+    const kept = new Set(facts.owned.values());
+    if (facts.isRejoining && [...facts.tasks].some(({ ownership, isActive }) => isActive && kept.has(ownership)))
+      this.tally.count('keptWhileRunning');
+    facts.isRejoining = true;
   }
 
   fellOut(process: SimulatedProcess): void {
-    this.#factsOf(process).unsettledSinceMs = this.time.nowMs;
+    const facts = this.#factsOf(process);
+    facts.unsettledSinceMs = this.time.nowMs;
+    this.tally.count('fallenOut');
+    if ([...facts.tasks].some(({ isActive }) => isActive)) this.tally.count('lostWhileRunning');
   }
 
   lost(process: SimulatedProcess, partitions: readonly TopicPartition[]): void {
@@ -173,7 +193,8 @@ export class Referee {
 
   /** Records that retention took before anybody saw them. */
   skipped(partition: TopicPartition, fromOffset: number, toOffset: number): void {
-    for (const record of this.topics.read(partition, fromOffset, Infinity)) if (record.offset < toOffset) this.#excuse(record);
+    this.tally.count('outOfRange');
+    for (const record of this.topics.read(partition, fromOffset, Infinity)) if (record.offset < toOffset) this.#excuse(recordName(record));
   }
 
   commits(process: SimulatedProcess, offsets: readonly OffsetCommit[]): void {
@@ -195,17 +216,20 @@ export class Referee {
   }
 
   committed(process: SimulatedProcess, offsets: readonly OffsetCommit[]): void {
+    this.tally.count('commits');
     this.tell(`${process.name}: committed ${offsets.map((each) => `${nameOf(each)}@${each.offset}`).join(' ')}`);
     for (const { offset, metadata = '', ...partition } of offsets) {
+      const progress = progressOf(partition, offset, metadata);
       const ownership = this.#factsOf(process).owned.get(nameOf(partition));
-      if (ownership !== undefined && offset < ownership.accepted)
-        this.#violated(`${process.name} gets ${nameOf(partition)}@${offset} committed after @${ownership.accepted}`);
-      if (ownership !== undefined) ownership.accepted = offset;
-      this.#committed.set(nameOf(partition), progressOf(partition, offset, metadata));
+      if (ownership?.accepted && offset < ownership.accepted.offset)
+        this.#violated(`${process.name} gets ${nameOf(partition)}@${offset} committed after @${ownership.accepted.offset}`);
+      if (ownership !== undefined) ownership.accepted = progress;
+      this.#committed.set(nameOf(partition), progress);
     }
   }
 
   commitFailed(process: SimulatedProcess): void {
+    this.tally.count('commitsFailed');
     this.#factsOf(process).commitFailedAtMs = this.time.nowMs;
   }
 
@@ -214,11 +238,11 @@ export class Referee {
     const orderKey = this.limits.orderKeyOf(record);
     const earlier = this.#triedBefore(facts, record);
     if (earlier !== undefined) return this.#again(process, earlier);
-    this.runs++;
+    this.tally.count('runs');
     const ownership = facts.owned.get(nameOf(record));
     const name = recordName(record);
     this.tell(`${process.name}: starts ${name} ${this.limits.functionOf(record)} ${orderKey ?? ''}`);
-    if (this.#everRun.has(name)) this.repeats++;
+    if (this.#everRun.has(name)) this.tally.count('repeats');
     this.#everRun.add(name);
     if (ownership === undefined) {
       this.#violated(`${process.name} starts ${name} and does not own it`);
@@ -255,7 +279,7 @@ export class Referee {
 
   /** Only a function that has calls running can hold more than its quota. */
   surplusTaken(process: SimulatedProcess, record: LogRecord): void {
-    this.surplus++;
+    this.tally.count('surplus');
     const own = this.limits.functionOf(record);
     const runs = [...this.#factsOf(process).tasks].some((run) => holdsSlot(run) && this.limits.functionOf(run.record) === own);
     if (!runs) this.#violated(`${recordName(record)} is surplus of a function that runs nothing`);
@@ -273,21 +297,32 @@ export class Referee {
     run.isActive = false;
     run.resolvedAtMs = this.time.nowMs;
     this.#factsOf(process).tasks.delete(run);
-    if (!this.acknowledged.has(recordName(run.record))) this.#violated(`${recordName(run.record)} resolved unacknowledged`);
+    if (!this.#acknowledged.has(recordName(run.record))) this.#violated(`${recordName(run.record)} resolved unacknowledged`);
+  }
+
+  /** The log took what follows from the record. */
+  published(process: SimulatedProcess, record: LogRecord): void {
+    const name = recordName(record);
+    if (this.#acknowledged.has(name)) this.tally.count('publishedTwice');
+    if (!this.#factsOf(process).owned.has(nameOf(record)) && !this.#letGo.has(name)) this.tally.count('publishedByZombies');
+    this.#acknowledged.add(name);
+    this.#open.delete(name);
   }
 
   /** The handler let go: its signal was aborted. */
   aborted(process: SimulatedProcess, run: Run): void {
     this.tell(`  ${recordName(run.record)} is aborted`);
+    this.tally.count('callsAborted');
     run.isActive = false;
     this.#factsOf(process).tasks.delete(run);
-    if (this.#letGo.has(recordName(run.record))) this.#excuse(run.record);
+    if (this.#letGo.has(recordName(run.record))) this.#excuse(recordName(run.record));
   }
 
   gaveUp(process: SimulatedProcess, record: LogRecord, error: unknown): void {
     const name = recordName(record);
     this.tell(`${process.name}: gives up ${name}: ${String(error)}`);
     const isSuspect = error instanceof MessagingError && error.code === 'crash_suspect';
+    this.tally.count(isSuspect ? 'killersCaught' : 'gaveUp');
     if (!isSuspect) return;
     if ((this.#deaths.get(name) ?? 0) < DEATHS_BEFORE_GIVING_UP) this.#violated(`${name} was given up without cause`);
     if (this.scenario.isPoisonAlone && record.headers['kills'] === undefined) this.#violated(`${name} was taken for the killer`);
@@ -295,7 +330,7 @@ export class Referee {
 
   died(process: SimulatedProcess): void {
     const facts = this.#factsOf(process);
-    for (const [name, by] of this.#letGo) if (by === process) this.excused.add(name);
+    for (const [name, by] of this.#letGo) if (by === process) this.#excuse(name);
     for (const run of facts.tasks) run.isActive = false;
     this.#processes.delete(process);
   }
@@ -322,12 +357,12 @@ export class Referee {
 
   /** What nobody has done yet. */
   open(): LogRecord[] {
-    const open: LogRecord[] = [];
-    for (const { records, startOffset } of this.topics.partitions.values())
-      for (const record of records)
-        if (record.offset >= startOffset && !this.acknowledged.has(recordName(record)) && !this.excused.has(recordName(record)))
-          open.push(record);
-    return open;
+    return [...this.#open.values()].filter((record) => record.offset >= this.topics.partition(record).startOffset);
+  }
+
+  /** Those that stand between everything else and its turn. */
+  alone(): LogRecord[] {
+    return this.open().filter((record) => (this.#deaths.get(recordName(record)) ?? 0) >= DEATHS_BEFORE_ALONE);
   }
 
   uncommitted(): string[] {
@@ -361,7 +396,7 @@ export class Referee {
 
   #mayBeCovered(facts: ProcessFacts, ownership: Ownership, record: LogRecord): void {
     const name = recordName(record);
-    if (this.acknowledged.has(name) || this.excused.has(name) || this.#letGo.has(name)) return;
+    if (this.#acknowledged.has(name) || this.#excused.has(name) || this.#letGo.has(name)) return;
     if (record.offset < this.topics.partition(record).startOffset) return;
     const run = ownership.tries.get(record.offset);
     if (run?.isLetGo === true) this.#letGo.set(name, facts.process);
@@ -374,7 +409,7 @@ export class Referee {
       for (const run of other.tasks) {
         if (run.isYielded || run.orderKey !== orderKey || nameOf(run.record) !== nameOf(record)) continue;
         if (other === facts) this.#violated(`${name} starts beside ${recordName(run.record)} of the same key`);
-        else if (run.isActive) this.overlapsOfMembers++;
+        else if (run.isActive) this.tally.count('overlapsOfMembers');
       }
     }
     const last = ownership.lastStarted.get(orderKey) ?? -1;
@@ -407,18 +442,20 @@ export class Referee {
     }
   }
 
-  #excuse(record: LogRecord): void {
-    this.excused.add(recordName(record));
+  #excuse(name: string): void {
+    this.#excused.add(name);
+    this.#open.delete(name);
   }
 
   #factsOf(process: SimulatedProcess): ProcessFacts {
     let facts = this.#processes.get(process);
     if (facts === undefined) {
-      const nothing = { owned: new Map<string, Ownership>(), tasks: new Set<Run>(), isRevoking: false, revokingSinceMs: -Infinity };
+      const nothing = { owned: new Map<string, Ownership>(), tasks: new Set<Run>(), isRevoking: false };
       facts = {
         process,
         ...nothing,
-
+        isRejoining: false,
+        revokingSinceMs: -Infinity,
         commitsAtMs: -Infinity,
         commitFailedAtMs: -Infinity,
         unsettledSinceMs: this.time.nowMs,

@@ -20,6 +20,9 @@ export interface Scenario {
   readonly maxInFlight: number;
   readonly bulkheadLimit: number;
   readonly maxBufferedRecords: number;
+  readonly maxBufferedBytes: number;
+  /** The largest value of a record. */
+  readonly valueBytesMax: number;
   readonly fetchMax: number;
   readonly quota: WindowQuota | null;
   /** Handlers give their slot back when their call is over, before what follows is acknowledged. */
@@ -29,7 +32,7 @@ export interface Scenario {
   readonly faults: Faults;
 }
 
-/** Probabilities: of one request or call, and for `crash` … `retention` of one glance at the cluster, every 250 ms. */
+/** Probabilities: of one request or call, and for `crash` … `clockJump` of one glance at the cluster, every 250 ms. */
 export interface Faults {
   readonly requestLost: number;
   readonly replyLost: number;
@@ -39,6 +42,8 @@ export interface Faults {
   readonly publishFails: number;
   readonly preparationFails: number;
   readonly metadataGarbled: number;
+  /** The coordinator moves or loads: it refuses for a moment. */
+  readonly commitRefused: number;
   readonly offsetGap: number;
   readonly deliveredAgain: number;
   readonly crash: number;
@@ -47,6 +52,7 @@ export interface Faults {
   readonly leave: number;
   readonly retention: number;
   readonly limitChange: number;
+  readonly clockJump: number;
 }
 
 export const drawScenario = (chance: Chance): Scenario => {
@@ -57,6 +63,7 @@ export const drawScenario = (chance: Chance): Scenario => {
   const isPoisonAlone = poison && chance.hits(0.5);
   const deadly = (probability: number): number => (isPoisonAlone ? 0 : fault(probability));
   const maxBufferedRecords = chance.oneOf([8, 30, 200]);
+  const hasLargeRecords = chance.hits(0.3);
   return {
     topics: chance.hits(0.2) ? 2 : 1,
     partitions: chance.between(1, 4),
@@ -72,6 +79,8 @@ export const drawScenario = (chance: Chance): Scenario => {
     maxInFlight: chance.oneOf([1, 3, 8, 20]),
     bulkheadLimit: chance.oneOf([1, 2, 5]),
     maxBufferedRecords,
+    maxBufferedBytes: hasLargeRecords ? 40_000 : 1e9,
+    valueBytesMax: hasLargeRecords ? 8_000 : 0,
     fetchMax: chance.oneOf([1, maxBufferedRecords / 4, maxBufferedRecords / 2]),
     quota: chance.hits(0.4) ? { callMs: 2_500, worksOffMs: chance.oneOf([100, 10_000, 60_000]) } : null,
     yieldsSlots: chance.hits(0.6),
@@ -86,6 +95,7 @@ export const drawScenario = (chance: Chance): Scenario => {
       publishFails: fault(0.2),
       preparationFails: fault(0.3),
       metadataGarbled: deadly(0.3),
+      commitRefused: fault(0.2),
       offsetGap: fault(0.3),
       deliveredAgain: fault(0.2),
       crash: deadly(0.1),
@@ -94,6 +104,7 @@ export const drawScenario = (chance: Chance): Scenario => {
       leave: deadly(0.08),
       retention: fault(0.05),
       limitChange: fault(0.2),
+      clockJump: fault(0.1),
     },
   };
 };

@@ -11,7 +11,9 @@ import { SimulatedCoordinator } from './simulated-coordinator.js';
 import { type Cluster, SimulatedMember } from './simulated-member.js';
 import { SimulatedProcess } from './simulated-process.js';
 import { nameOf, SimulatedTopics } from './simulated-topics.js';
+import { drawTraffic } from './simulated-traffic.js';
 import { functionOf, HANGING, HANGING_MS, orderKeyOf, SimulatedWork, type Surroundings } from './simulated-work.js';
+import { Tally, type Figures } from './tally.js';
 import { VirtualTime } from './virtual-time.js';
 
 const GLANCE_MS = 250;
@@ -19,6 +21,8 @@ const GLANCE_MS = 250;
 const LIVES_OF_POISON_MS = 120_000;
 const RESTART_MS = 300;
 const PROCESSES_MAX = 5;
+/** What a record without a value takes at most. */
+const RECORD_BYTES_MAX = 600;
 
 export interface History {
   readonly seed: number;
@@ -26,18 +30,6 @@ export interface History {
   readonly violations: readonly string[];
   readonly trace: readonly string[];
   readonly figures: Figures;
-}
-
-export interface Figures {
-  readonly virtualMs: number;
-  readonly events: number;
-  readonly records: number;
-  readonly runs: number;
-  readonly repeats: number;
-  readonly rebalances: number;
-  readonly deaths: number;
-  readonly overlapsOfMembers: number;
-  readonly surplus: number;
 }
 
 interface Member {
@@ -68,13 +60,13 @@ class World {
   readonly #topics: SimulatedTopics;
   readonly #coordinator: SimulatedCoordinator;
   readonly #referee: Referee;
+  readonly #tally = new Tally();
   readonly #trace: string[] = [];
   readonly #members = new Set<Member>();
   readonly #limits = new Map<string, number>();
   readonly #topicNames: readonly string[];
   #faults: Faults;
   #processes = 0;
-  #deaths = 0;
   #rebalancesSeen = 0;
   #rebalancedAtMs = 0;
 
@@ -91,7 +83,7 @@ class World {
     const partitions = new Map(this.#topicNames.map((topic) => [topic, scenario.partitions]));
     this.#coordinator = new SimulatedCoordinator(this.#time, partitions, scenario.drainTimeoutMs, this.#tell);
     const limits = { functionOf, orderKeyOf, limitOf: this.#limitOf };
-    this.#referee = new Referee(this.#time, this.#topics, scenario, limits, this.#tell);
+    this.#referee = new Referee(this.#time, this.#topics, scenario, limits, this.#tally, this.#tell);
   }
 
   async run(): Promise<void> {
@@ -102,27 +94,38 @@ class World {
     this.#glanceAgain();
     await this.#time.run(faultsUntilMs, () => this.#isBroken());
     this.#heal();
-    if (!(await this.#isDoneBy('everything but the hanging calls', this.#quickWorkMs(), () => this.#quickOnes().length === 0))) return;
-    if (!(await this.#isDoneBy('everything', this.#allWorkMs(), () => this.#isDone()))) return;
-    if (!(await this.#isDoneBy('what processes hold', this.#settledMs(), () => this.#leftovers().length === 0))) return;
+    if (
+      !(await this.#isDoneBy(
+        'everything but the hanging calls',
+        () => this.#quickWorkMs(),
+        () => this.#quickOnes().length === 0,
+      ))
+    )
+      return;
+    if (
+      !(await this.#isDoneBy(
+        'everything',
+        () => this.#allWorkMs(),
+        () => this.#isDone(),
+      ))
+    )
+      return;
+    if (
+      !(await this.#isDoneBy(
+        'what processes hold',
+        () => this.#settledMs(),
+        () => this.#leftovers().length === 0,
+      ))
+    )
+      return;
     await this.#leaveAll();
   }
 
   history(): History {
     const { seed } = this;
-    const { runs, repeats, violations, overlapsOfMembers, surplus } = this.#referee;
-    const figures = {
-      virtualMs: this.#time.nowMs,
-      events: this.#time.events,
-      records: this.#scenario.records,
-      runs,
-      repeats,
-      rebalances: this.#coordinator.rebalances,
-      deaths: this.#deaths,
-      overlapsOfMembers,
-      surplus,
-    };
-    return { seed, scenario: this.#scenario, violations, trace: this.#trace, figures };
+    const { figures } = this.#tally;
+    figures.rebalances = this.#coordinator.rebalances;
+    return { seed, scenario: this.#scenario, violations: this.#referee.violations, trace: this.#trace, figures };
   }
 
   readonly #tell = (text: string): void => {
@@ -136,30 +139,15 @@ class World {
   }
 
   #scheduleRecords(): void {
-    const { records, partitions, functions, orderKeys, poison, hangingFunction, faultsUntilMs } = this.#scenario;
-    let hanging = hangingFunction ? this.#chance.between(1, 4) : 0;
-    let kills = poison;
-    for (let i = 0; i < records; i++) {
-      const isHanging = hanging > 0 && this.#chance.hits(0.3);
-      if (isHanging) hanging--;
-      const isKiller = kills && !isHanging && this.#chance.hits(0.2);
-      if (isKiller) kills = false;
-      const headers: Record<string, string> = { function: isHanging ? HANGING : `f${this.#chance.between(1, functions)}` };
-      if (orderKeys > 0 && this.#chance.hits(0.9)) headers['chat'] = `c${this.#chance.between(1, orderKeys)}`;
-      if (isKiller) headers['kills'] = 'yes';
-      else if (!isHanging && this.#chance.hits(this.#faults.callFailsForGood)) headers['refused'] = 'yes';
-      const gap = this.#chance.hits(this.#faults.offsetGap) ? this.#chance.between(1, 20) : 0;
-      const chat = headers['chat'];
-      const partition = chat === undefined ? this.#chance.between(0, partitions - 1) : Number(chat.slice(1)) % partitions;
-      const to = { topic: this.#chance.oneOf(this.#topicNames), partition };
-      const atMs = this.#chance.hits(0.5) ? 0 : this.#chance.between(0, faultsUntilMs);
-      this.#time.after(atMs, () => this.#topics.append(to, chat ?? null, headers, gap, atMs));
-    }
+    const traffic = drawTraffic(this.#chance, this.#scenario, this.#topicNames, this.#tally);
+    this.#tally.count('records', traffic.length);
+    for (const { atMs, to, gap, record } of traffic)
+      this.#time.after(atMs, () => this.#referee.written(this.#topics.append(to, record, gap)));
   }
 
   #begin(): void {
     const process = new SimulatedProcess(`p${++this.#processes}`, this.#time, this.#chance.fork());
-    const { maxInFlight, maxBufferedRecords, onRevoke, drainTimeoutMs, quota } = this.#scenario;
+    const { maxInFlight, maxBufferedRecords, maxBufferedBytes, onRevoke, drainTimeoutMs, quota } = this.#scenario;
     const cluster: Cluster = {
       time: this.#time,
       topics: this.#topics,
@@ -167,6 +155,7 @@ class World {
       referee: this.#referee,
       scenario: this.#scenario,
       faults: () => this.#faults,
+      tally: this.#tally,
       tell: this.#tell,
       delivered: () => this.#checkBuffer(consumer),
     };
@@ -175,6 +164,7 @@ class World {
       scenario: this.#scenario,
       referee: this.#referee,
       faults: () => this.#faults,
+      tally: this.#tally,
       limitOf: this.#limitOf,
       kill: (victim) => this.#kill(victim),
     };
@@ -186,7 +176,7 @@ class World {
         coPartitioned: true,
         maxInFlight,
         maxBufferedRecords,
-        maxBufferedBytes: 1e9,
+        maxBufferedBytes,
         onRevoke,
         drainTimeoutMs,
         ...(quota !== null && { quota }),
@@ -195,6 +185,7 @@ class World {
       { surplus: (_, record) => this.#referee.surplusTaken(process, record) },
       process,
     );
+    this.#tally.count('begins');
     this.#tell(`${process.name}: begins`);
     this.#members.add({ process, consumer, isStopping: false });
     void consumer.start();
@@ -203,7 +194,7 @@ class World {
   #kill(process: SimulatedProcess): void {
     if (process.isDead) return;
     this.#tell(`${process.name}: dies`);
-    this.#deaths++;
+    this.#tally.count('deaths');
     process.die();
     this.#referee.died(process);
     for (const member of this.#members) if (member.process === process) this.#members.delete(member);
@@ -214,6 +205,7 @@ class World {
 
   async #stop(member: Member): Promise<void> {
     member.isStopping = true;
+    this.#tally.count('stops');
     this.#tell(`${member.process.name}: is asked to stop`);
     await member.consumer.stop();
     this.#tell(`${member.process.name}: stopped`);
@@ -240,12 +232,14 @@ class World {
     else if (chance.hits(faults.leave) && anyone !== null && members.length > 1 && !anyone.process.isFrozen) void this.#stop(anyone);
     else if (chance.hits(faults.freeze) && anyone !== null) this.#freeze(anyone.process);
     if (chance.hits(faults.join) && this.#members.size < PROCESSES_MAX) this.#begin();
-    if (chance.hits(faults.limitChange)) this.#limits.set(`f${chance.between(1, this.#scenario.functions)}`, chance.between(0, 4));
+    if (chance.hits(faults.clockJump) && anyone !== null) this.#jump(anyone.process);
+    if (chance.hits(faults.limitChange)) this.#changeLimit();
     if (chance.hits(faults.retention)) this.#cutSomewhere();
   }
 
   #freeze(process: SimulatedProcess): void {
     const forMs = this.#chance.between(100, 5_000);
+    this.#tally.count('freezes');
     this.#tell(`${process.name}: is stopped for ${forMs} ms`);
     process.freeze();
     this.#referee.isUnsettled(process);
@@ -259,7 +253,20 @@ class World {
     process.thaw();
   }
 
+  #jump(process: SimulatedProcess): void {
+    const byMs = this.#chance.between(100, 10_000);
+    this.#tally.count('clockJumps');
+    this.#tell(`${process.name}: its clock jumps ${byMs} ms ahead`);
+    process.jump(byMs);
+  }
+
+  #changeLimit(): void {
+    this.#tally.count('limitChanges');
+    this.#limits.set(`f${this.#chance.between(1, this.#scenario.functions)}`, this.#chance.between(0, 4));
+  }
+
   #cutSomewhere(): void {
+    this.#tally.count('cuts');
     const partition = this.#chance.oneOf([...this.#topics.partitions.values()]);
     const startOffset = this.#chance.between(partition.startOffset, partition.nextOffset);
     this.#tell(`retention: ${nameOf(partition)} begins at ${startOffset}`);
@@ -275,10 +282,12 @@ class World {
   }
 
   #checkBuffer(consumer: ParallelConsumer): void {
-    const { maxBufferedRecords, fetchMax, partitions, topics } = this.#scenario;
-    const { records } = consumer.stats();
+    const { maxBufferedRecords, maxBufferedBytes, valueBytesMax, fetchMax, partitions, topics } = this.#scenario;
+    const { records, bytes } = consumer.stats();
+    const fetched = fetchMax * partitions * topics;
     // New partitions get their share, half of all together, even when those that stay fill the rest; a fetch comes in whole.
-    if (records > maxBufferedRecords * 1.5 + fetchMax * partitions * topics) this.#referee.violated(`${records} records are held`);
+    if (records > maxBufferedRecords * 1.5 + fetched) this.#referee.violated(`${records} records are held`);
+    if (bytes > maxBufferedBytes * 1.5 + fetched * (valueBytesMax + RECORD_BYTES_MAX)) this.#referee.violated(`${bytes} bytes are held`);
   }
 
   #heal(): void {
@@ -296,7 +305,8 @@ class World {
   /** Generous: every call after the other, and the time that sessions, joins and back-off take. */
   #quickWorkMs(): number {
     const { records, callMs, poison, hangingFunction, maxInFlight, bulkheadLimit, maxBufferedRecords } = this.#scenario;
-    const isApart = hangingFunction && maxInFlight > bulkheadLimit && maxBufferedRecords >= records * 4;
+    const isSuspect = this.#referee.alone().some((record) => functionOf(record) === HANGING);
+    const isApart = !isSuspect && maxInFlight > bulkheadLimit && maxBufferedRecords >= records * 4;
     const hangingMs = hangingFunction && !isApart ? HANGING_MS * 5 : 0;
     return 25_000 + records * callMs * 1.5 + hangingMs + (poison ? LIVES_OF_POISON_MS : 0);
   }
@@ -310,17 +320,17 @@ class World {
     return this.#quickWorkMs() + this.#allWorkMs();
   }
 
-  async #isDoneBy(what: string, withinMs: number, isDone: () => boolean): Promise<boolean> {
+  async #isDoneBy(what: string, withinMs: () => number, isDone: () => boolean): Promise<boolean> {
+    const sinceMs = this.#time.nowMs;
     let done = false;
-    const endMs = this.#time.nowMs + withinMs;
-    while (!done && this.#time.nowMs < endMs && !this.#isBroken()) {
-      await this.#time.run(Math.min(endMs, this.#time.nowMs + GLANCE_MS), () => this.#isBroken());
+    while (!done && this.#time.nowMs < sinceMs + withinMs() && !this.#isBroken()) {
+      await this.#time.run(this.#time.nowMs + GLANCE_MS, () => this.#isBroken());
       done = isDone();
     }
     if (done || this.#isBroken()) return !this.#isBroken();
     const open = this.#referee.open().map((record) => `${nameOf(record)}@${record.offset}`);
     const left = [open.join(' '), ...this.#referee.uncommitted(), ...this.#leftovers()].join(', ');
-    this.#referee.violated(`${what}: not done within ${withinMs} ms: ${left}`);
+    this.#referee.violated(`${what}: not done within ${withinMs()} ms: ${left}`);
     return false;
   }
 

@@ -20,7 +20,7 @@ interface Membership {
   answer: ((joined: Joined) => void) | null;
 }
 
-export type Refusal = 'expelled' | 'rebalancing';
+export type Refusal = 'expelled' | 'rebalancing' | 'unavailable';
 
 /**
  * The broker's side of the classic group protocol: members gather, the generation counts up, the sticky assigner of the Kafka adapter

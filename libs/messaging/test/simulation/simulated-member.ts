@@ -7,6 +7,7 @@ import { SimulatedNetwork } from './simulated-network.js';
 import type { SimulatedProcess } from './simulated-process.js';
 import { nameOf, type SimulatedTopics } from './simulated-topics.js';
 import type { Referee } from './referee.js';
+import type { Tally } from './tally.js';
 import type { VirtualTime } from './virtual-time.js';
 
 const HEARTBEAT_MS = 300;
@@ -19,6 +20,7 @@ export interface Cluster {
   readonly referee: Referee;
   readonly scenario: Scenario;
   readonly faults: () => Faults;
+  readonly tally: Tally;
   readonly tell: (text: string) => void;
   /** Records came to the engine of this process. */
   readonly delivered: () => void;
@@ -55,7 +57,7 @@ export class SimulatedMember implements GroupMember {
     private readonly options: GroupOptions,
   ) {
     this.#memberId = process.name;
-    this.#network = new SimulatedNetwork(process, cluster.time, cluster.faults);
+    this.#network = new SimulatedNetwork(process, cluster.time, cluster.faults, cluster.tally);
     cluster.topics.appended.add(this.#fetchSoon);
     this.#ended = this.#live();
   }
@@ -77,6 +79,10 @@ export class SimulatedMember implements GroupMember {
     const generation = this.#generation;
     try {
       const refusal = await this.#network.ask<Refusal | null>((answer) => {
+        if (this.process.chance.hits(cluster.faults().commitRefused)) {
+          cluster.tally.count('commitsRefused');
+          return answer('unavailable');
+        }
         const refused = cluster.coordinator.commit(this.#memberId, generation, owned);
         if (refused === null) cluster.referee.committed(this.process, owned);
         answer(refused);
@@ -89,6 +95,7 @@ export class SimulatedMember implements GroupMember {
   }
 
   pause(partitions: readonly TopicPartition[]): void {
+    this.cluster.tally.count('held', partitions.length);
     for (const each of partitions) this.#set(each, true);
   }
 
@@ -179,17 +186,25 @@ export class SimulatedMember implements GroupMember {
     const known = this.cluster.coordinator.committed.get(nameOf(each));
     each.position = known?.offset ?? this.cluster.topics.partition(each).startOffset;
     let metadata = known?.metadata ?? '';
-    if (chance.hits(this.cluster.faults().metadataGarbled)) metadata = this.#garbled(metadata);
+    if (chance.hits(this.cluster.faults().metadataGarbled)) {
+      this.cluster.tally.count('metadataGarbled');
+      metadata = this.#garbled(metadata);
+    }
     return { topic, partition, committedOffset: known?.offset ?? null, metadata };
   }
 
-  /** Cut off, of another partition, of a later version, or with a changed character. */
+  /** Cut off, of another partition, longer than it may be, or with a changed bit. */
   #garbled(metadata: string): string {
     const { chance } = this.process;
     const others = [...this.cluster.coordinator.committed.values()].map((other) => other.metadata);
     const bytes = Buffer.from(metadata, 'base64');
     if (bytes.length > 3) bytes[chance.between(0, bytes.length - 1)]! ^= 1 << chance.between(0, 7);
-    const garbled = chance.oneOf([metadata.slice(0, -3), chance.oneOf(['', ...others]), bytes.toString('base64')]);
+    const garbled = chance.oneOf([
+      metadata.slice(0, -3),
+      chance.oneOf(['', ...others]),
+      metadata.padEnd(5_000, 'A'),
+      bytes.toString('base64'),
+    ]);
     return garbled === metadata ? '' : garbled;
   }
 
@@ -230,7 +245,8 @@ export class SimulatedMember implements GroupMember {
     const revoked = listener.revoking().then(() => {
       if (!isOver) this.cluster.referee.drained(this.process);
     });
-    await Promise.race([revoked, this.process.wait(drainTimeoutMs)]);
+    const isDrained = await Promise.race([revoked.then(() => true), this.process.wait(drainTimeoutMs).then(() => false)]);
+    if (!isDrained) this.cluster.tally.count('drainsOver');
     isOver = true;
   }
 
@@ -284,6 +300,8 @@ export class SimulatedMember implements GroupMember {
   /** What some clients do after a rebalance: they read on from what is committed, and so deliver again. */
   #rewind(owned: Ownership): void {
     const committed = this.cluster.coordinator.committed.get(nameOf(owned))?.offset;
-    if (committed !== undefined) owned.position = Math.min(owned.position, committed);
+    if (committed === undefined || committed >= owned.position) return;
+    this.cluster.tally.count('deliveredAgain');
+    owned.position = committed;
   }
 }

@@ -5,20 +5,24 @@ import type { VirtualTime } from './virtual-time.js';
 /** One life of an operating system process: nothing reaches it after its death, and while it is stopped everything waits. */
 export class SimulatedProcess implements Clock {
   isDead = false;
+  #aheadMs: number;
   #waiting: (() => void)[] | null = null;
 
   constructor(
     readonly name: string,
     private readonly time: VirtualTime,
     readonly chance: Chance,
-  ) {}
+  ) {
+    // A monotonic clock begins anywhere.
+    this.#aheadMs = chance.between(0, 1_000_000);
+  }
 
   get isFrozen(): boolean {
     return this.#waiting !== null;
   }
 
   nowMs(): number {
-    return this.time.nowMs;
+    return this.time.nowMs + this.#aheadMs;
   }
 
   random(): number {
@@ -56,6 +60,11 @@ export class SimulatedProcess implements Clock {
 
   wait(delayMs: number): Promise<void> {
     return new Promise((resolve) => this.after(delayMs, resolve));
+  }
+
+  /** Its clock goes ahead, its timers do not. */
+  jump(byMs: number): void {
+    this.#aheadMs += byMs;
   }
 
   die(): void {

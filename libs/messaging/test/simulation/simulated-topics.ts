@@ -28,18 +28,10 @@ export class SimulatedTopics {
     return this.partitions.get(nameOf(of))!;
   }
 
-  append(to: TopicPartition, key: string | null, headers: Readonly<Record<string, string>>, gap: number, timestampMs: number): LogRecord {
+  append(to: TopicPartition, written: Pick<LogRecord, 'key' | 'value' | 'headers' | 'timestampMs'>, gap: number): LogRecord {
     const { topic, partition, records } = this.partition(to);
     const offset = this.partition(to).nextOffset + gap;
-    const record = {
-      topic,
-      partition,
-      offset,
-      key: key === null ? null : Buffer.from(key),
-      value: Buffer.from('{}'),
-      headers,
-      timestampMs,
-    };
+    const record = { topic, partition, offset, ...written };
     records.push(record);
     this.partition(to).nextOffset = offset + 1;
     for (const tell of this.appended) tell();

@@ -4,7 +4,7 @@ import type { Referee, Run } from './referee.js';
 import type { Faults, Scenario } from './scenario.js';
 import { SimulatedNetwork } from './simulated-network.js';
 import type { SimulatedProcess } from './simulated-process.js';
-import { recordName } from './simulated-topics.js';
+import type { Tally } from './tally.js';
 import type { VirtualTime } from './virtual-time.js';
 
 export const HANGING = 'hanging';
@@ -16,14 +16,15 @@ export interface Surroundings {
   readonly scenario: Scenario;
   readonly referee: Referee;
   readonly faults: () => Faults;
+  readonly tally: Tally;
   readonly limitOf: (record: LogRecord) => number;
   readonly kill: (process: SimulatedProcess) => void;
 }
 
-export const functionOf = ({ headers }: LogRecord): string => headers['function'] ?? '';
+export const functionOf = ({ headers }: Pick<LogRecord, 'headers'>): string => headers['function'] ?? '';
 /** Two organizations, the second with one function. */
 const tenantOf = (record: LogRecord): string => (functionOf(record) === 'f1' ? 'o2' : 'o1');
-export const orderKeyOf = ({ headers }: LogRecord): string | null =>
+export const orderKeyOf = ({ headers }: Pick<LogRecord, 'headers'>): string | null =>
   headers['chat'] === undefined ? null : `${headers['function'] ?? ''}/${headers['chat']}`;
 
 const failure = (text: string, retryable: boolean): Error => Object.assign(new Error(text), { retryable });
@@ -38,7 +39,7 @@ export class SimulatedWork implements GroupPolicy {
     private readonly process: SimulatedProcess,
     private readonly around: Surroundings,
   ) {
-    this.#network = new SimulatedNetwork(process, around.time, around.faults);
+    this.#network = new SimulatedNetwork(process, around.time, around.faults, around.tally);
   }
 
   orderKey(record: LogRecord): string | null {
@@ -51,7 +52,10 @@ export class SimulatedWork implements GroupPolicy {
 
   async assigned(partitions: readonly AssignedPartition[]): Promise<void> {
     await this.process.wait(this.process.chance.between(1, 20));
-    if (this.process.chance.hits(this.around.faults().preparationFails)) throw failure('cannot prepare', true);
+    if (this.process.chance.hits(this.around.faults().preparationFails)) {
+      this.around.tally.count('preparationsFailed');
+      throw failure('cannot prepare', true);
+    }
     for (const each of partitions) this.around.referee.prepared(this.process, each);
   }
 
@@ -104,7 +108,9 @@ export class SimulatedWork implements GroupPolicy {
     const tookMs = functionOf(record) === HANGING ? HANGING_MS : chance.hits(0.05) ? callMs * 5 : chance.between(0, callMs * 2);
     await this.#unlessAborted(tookMs, signal);
     if (record.headers['refused'] !== undefined) throw failure('refused', false);
-    if (chance.hits(this.around.faults().callFails)) throw failure('failed', true);
+    if (!chance.hits(this.around.faults().callFails)) return;
+    this.around.tally.count('callsFailed');
+    throw failure('failed', true);
   }
 
   /** Some calls end at once when they are aborted, others take no notice. */
@@ -121,9 +127,15 @@ export class SimulatedWork implements GroupPolicy {
 
   async #publish(record: LogRecord, signal: AbortSignal): Promise<void> {
     if (signal.aborted) throw failure('aborted', true);
-    const { referee, faults } = this.around;
+    const { referee, faults, tally } = this.around;
     await this.process.wait(this.process.chance.between(1, 30));
-    if (this.process.chance.hits(faults().publishFails)) throw failure('not published', true);
-    await this.#network.ask<null>((answer) => answer((referee.acknowledged.add(recordName(record)), null)));
+    if (this.process.chance.hits(faults().publishFails)) {
+      tally.count('publishesFailed');
+      throw failure('not published', true);
+    }
+    await this.#network.ask<null>((answer) => {
+      referee.published(this.process, record);
+      answer(null);
+    });
   }
 }

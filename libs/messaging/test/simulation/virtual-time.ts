@@ -21,17 +21,25 @@ export class VirtualTime {
 
   /** Until then, or until `isOver` says so after an event. */
   async run(untilMs: number, isOver: () => boolean = () => false): Promise<void> {
-    for (;;) {
-      await promisesSettled();
-      if (isOver()) return;
-      const event = this.#heap[0];
-      if (event === undefined || event.atMs > untilMs) break;
-      this.#pop();
-      if (event.cancelled) continue;
+    await promisesSettled();
+    while (!isOver()) {
+      const event = this.#nextUntil(untilMs);
+      if (event === null) {
+        this.nowMs = untilMs;
+        return;
+      }
       this.nowMs = event.atMs;
       event.callback();
+      await promisesSettled();
     }
-    this.nowMs = untilMs;
+  }
+
+  #nextUntil(untilMs: number): Event | null {
+    for (let event = this.#heap[0]; event !== undefined && event.atMs <= untilMs; event = this.#heap[0]) {
+      this.#pop();
+      if (!event.cancelled) return event;
+    }
+    return null;
   }
 
   #push(event: Event): void {
