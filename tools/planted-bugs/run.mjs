@@ -42,7 +42,7 @@ const runStage = (copy, specs) => {
   rmSync(output, { force: true });
   const jest = join(root, 'node_modules/jest/bin/jest.js');
   const flags = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
-  const own = ['--json', `--outputFile=${output}`, '--forceExit'];
+  const own = ['--json', `--outputFile=${output}`, '--forceExit', '--runInBand'];
   spawnSync(findNode(), [...flags, jest, ...own, specs], {
     cwd: copy,
     stdio: 'ignore',

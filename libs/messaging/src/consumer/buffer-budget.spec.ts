@@ -7,7 +7,7 @@ describe('buffer budget', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 12 }),
-        fc.array(fc.tuple(fc.nat({ max: 11 }), fc.boolean()), { maxLength: 400 }),
+        fc.array(fc.tuple(fc.nat({ max: 11 }), fc.boolean()), { maxLength: 400, size: 'max' }),
         (partitions, steps) => {
           const budget = new BufferBudget(120);
           const held = new Array<number>(partitions).fill(0);

@@ -42,7 +42,7 @@ describe('scheduler', () => {
       fc.record({ kind: fc.constant('limit' as const), bulkhead: fc.constantFrom('x', 'y', 'z'), limit: fc.nat({ max: 3 }) }),
     );
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 4 }), fc.array(step, { maxLength: 120 }), (maxInFlight, steps) => {
+      fc.property(fc.integer({ min: 1, max: 4 }), fc.array(step, { maxLength: 120, size: 'max' }), (maxInFlight, steps) => {
         const limits = new Map([
           ['x', 1],
           ['y', 2],
@@ -70,9 +70,10 @@ describe('scheduler', () => {
             scheduler.recheck();
             const startable = queued.filter(mayStart);
             const work = scheduler.next();
-            if (work === null) expect(startable).toEqual([]);
+            const ids = startable.map((each) => each.id);
+            if (work === null) expect(ids).toEqual([]);
             else {
-              expect(startable).toContain(work);
+              expect(ids).toContain(work.id);
               const held = (other: Work): number => running.filter(({ tenantKey }) => tenantKey === other.tenantKey).length;
               expect(held(work)).toBe(Math.min(...startable.map(held)));
               queued.splice(queued.indexOf(work), 1);
@@ -103,7 +104,7 @@ describe('scheduler', () => {
           scheduler.release(running.shift()!);
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 100 },
     );
   });
 
@@ -283,7 +284,7 @@ describe('scheduler', () => {
   it('keeps what it holds in order after surplus was taken, and loses none of it', () => {
     const step = fc.record({ key: fc.constantFrom('a', 'b', null), bulkhead: fc.constantFrom('x', 'y'), starts: fc.nat({ max: 2 }) });
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      fc.property(fc.array(step, { maxLength: 60, size: 'max' }), (steps) => {
         const scheduler = new Scheduler<Work>(5, () => 2);
         const inside = new Set<Work>();
         const running: Work[] = [];

@@ -34,7 +34,7 @@ describe('partition tracker', () => {
       fc.record({ kind: fc.constant('complete' as const), pick: fc.nat() }),
     );
     fc.assert(
-      fc.property(fc.nat({ max: 50 }), fc.array(step, { maxLength: 80 }), (start, steps) => {
+      fc.property(fc.nat({ max: 50 }), fc.array(step, { maxLength: 80, size: 'max' }), (start, steps) => {
         const tracker = new PartitionTracker<Work>(start);
         const incomplete: Work[] = [];
         const delivered: number[] = [];
