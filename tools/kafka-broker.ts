@@ -295,7 +295,8 @@ async function startOnce(libraries: string, options: KafkaBrokerOptions): Promis
     '-c',
     properties,
   ];
-  const clusterId = Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url');
+  // A first bit of 0, or one in 64 begins with a dash and is taken for an option.
+  const clusterId = Buffer.from(`0${randomUUID().replaceAll('-', '').slice(1)}`, 'hex').toString('base64url');
   const scram = options.secure ? ['--add-scram', `SCRAM-SHA-256=[name=${USERNAME},password=${password}]`] : [];
   await run(java(), [...format, '-t', clusterId, ...scram]);
 
