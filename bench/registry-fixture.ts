@@ -32,7 +32,7 @@ export const writeRegistry = async (
   log: MessageLog,
   target: string,
   endpointUrls: readonly string[] = ['ok'],
-  { secured = false, maxConcurrency = 1_000 }: { secured?: boolean; maxConcurrency?: number } = {},
+  { secured = false, maxConcurrency = 1_000, timeoutMs = 10_000 }: { secured?: boolean; maxConcurrency?: number; timeoutMs?: number } = {},
 ): Promise<BenchCustomer> => {
   const [orgId, registeredApiId] = [randomUUID(), randomUUID()];
   const cloudFunctionIds = endpointUrls.map(() => randomUUID());
@@ -76,7 +76,7 @@ export const writeRegistry = async (
           endpointUrl: endpointUrls[index] ?? '',
           branchOptions: ['yes'],
           enabled: true,
-          timeoutMs: 10_000,
+          timeoutMs,
           maxConcurrency,
           signing: secured ? { ...unsigned, enabled: true, sealedSecret: seal(id) } : unsigned,
           triggersPaused: false,

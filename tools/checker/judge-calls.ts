@@ -1,0 +1,158 @@
+/** The endpoint's log, call by call: what was called again, in which order, and what ran side by side. */
+import { explainedBy, isUnaware, type Made } from './explain-by-faults.ts';
+import { type Lane, ORDER_KEYS, orderKeyOf } from './invocation-plan.ts';
+import type { CommitFact, Fault, InvokersFacts } from './invokers-facts.ts';
+
+const VIOLATIONS_TOLD_MAX = 1_000;
+
+export class Findings {
+  readonly told: string[] = [];
+  count = 0;
+
+  broken(text: string): void {
+    if (this.count++ < VIOLATIONS_TOLD_MAX) this.told.push(text);
+  }
+}
+
+/** What a fault did. */
+export interface FaultEffect {
+  readonly fault: Fault;
+  readonly repeated: Record<Lane, number>;
+  readonly repeatedMax: Readonly<Record<Lane, number>>;
+  overlaps: number;
+}
+
+/** Where each trigger lies in its topic, and what lies in each partition, in its order. */
+export interface Requests {
+  readonly partitionOf: Int16Array;
+  readonly offsetOf: Int32Array;
+  readonly partitions: readonly (readonly { readonly offset: number; readonly number: number }[])[];
+  readonly repeated: number;
+}
+
+/** Commits of a lane by partition, in the order of the broker. */
+export type Commits = Readonly<Record<Lane, readonly CommitFact[][]>>;
+
+interface Known {
+  readonly requests: Requests;
+  readonly commits: Commits;
+  /** Of each step, ms since the epoch. */
+  readonly deadlines: Float64Array;
+}
+
+/** What is committed at a time that never goes back. */
+const watermarks = (commits: readonly CommitFact[][]): ((partition: number, atMs: number) => number) => {
+  const cursors: number[] = [];
+  return (partition, atMs) => {
+    const of = commits[partition] ?? [];
+    let next = cursors[partition] ?? 0;
+    while (next < of.length && of[next]!.atMs < atMs) next++;
+    cursors[partition] = next;
+    return of[next - 1]?.offset ?? 0;
+  };
+};
+
+/** How often each invocation of a lane was called, and the last call of it. */
+export class Called {
+  readonly times: Uint8Array;
+  private readonly worker: Uint8Array;
+  private readonly atMs: Float64Array;
+
+  constructor(invocations: number) {
+    this.times = new Uint8Array(invocations);
+    this.worker = new Uint8Array(invocations);
+    this.atMs = new Float64Array(invocations);
+  }
+
+  last(number: number): Made {
+    return { worker: this.worker[number]!, atMs: this.atMs[number]! };
+  }
+
+  add(number: number, { worker, atMs }: Made): void {
+    this.times[number] = Math.min(255, this.times[number]! + 1);
+    this.worker[number] = worker;
+    this.atMs[number] = atMs;
+  }
+}
+
+interface OpenCall extends Made {
+  readonly orderKey: number;
+}
+
+export interface Calls {
+  readonly count: number;
+  readonly called: Readonly<Record<Lane, Called>>;
+  /** Made by workers that had lost their partitions and did not know. */
+  readonly unaware: number;
+}
+
+export const judgeCalls = (
+  facts: InvokersFacts,
+  { requests, commits, deadlines }: Known,
+  effects: readonly FaultEffect[],
+  found: Findings,
+): Calls => {
+  const { run, faults } = facts;
+  const called = { trigger: new Called(run.triggers), step: new Called(run.steps) };
+  const watermark = watermarks(commits.trigger);
+  const open = new Map<number, OpenCall>();
+  const openOf = new Map<number, Set<number>>();
+  const highest = new Int32Array(ORDER_KEYS).fill(-1);
+  let count = 0;
+  let unaware = 0;
+
+  const judgeRepeat = (lane: Lane, number: number, made: Made): void => {
+    const earlier = called[lane].last(number);
+    const by = explainedBy(faults, earlier, made);
+    const name = `${lane} ${number} was called by worker ${earlier.worker} and again by worker ${made.worker}`;
+    if (by === -1) return found.broken(`${name}, and no fault explains it`);
+    effects[by]!.repeated[lane]++;
+    if (faults.some((fault) => isUnaware(fault, made))) unaware++;
+    else if (lane === 'trigger' && requests.offsetOf[number]! < watermark(requests.partitionOf[number]!, made.atMs))
+      found.broken(`${name} after it was committed`);
+  };
+
+  const judgeOrder = (number: number, made: Made, isFirst: boolean): number => {
+    const orderKey = orderKeyOf(number);
+    const offset = requests.offsetOf[number]!;
+    if (isFirst && offset < highest[orderKey]!) found.broken(`trigger ${number} began after a later one of its order key`);
+    highest[orderKey] = Math.max(highest[orderKey]!, offset);
+    for (const other of openOf.get(orderKey) ?? []) {
+      const earlier = open.get(other)!;
+      const by = explainedBy(faults, earlier, made);
+      if (by === -1)
+        found.broken(`trigger ${number} began at worker ${made.worker} while another of its order key ran at ${earlier.worker}`);
+      else effects[by]!.overlaps++;
+    }
+    return orderKey;
+  };
+
+  for (const event of facts.calls) {
+    if (!event.begins) {
+      const ended = open.get(event.call);
+      open.delete(event.call);
+      const others = ended === undefined ? undefined : openOf.get(ended.orderKey);
+      others?.delete(event.call);
+      if (others?.size === 0) openOf.delete(ended!.orderKey);
+      continue;
+    }
+    const { call, worker, lane, number, atMs } = event;
+    const made = { worker, atMs };
+    count++;
+    if (number >= run[`${lane}s`]) {
+      found.broken(`${lane} ${number} was called and never sent`);
+      continue;
+    }
+    const isFirst = called[lane].times[number] === 0;
+    if (!isFirst) judgeRepeat(lane, number, made);
+    if (lane === 'trigger') {
+      const orderKey = judgeOrder(number, made, isFirst);
+      open.set(call, { ...made, orderKey });
+      const others = openOf.get(orderKey);
+      if (others === undefined) openOf.set(orderKey, new Set([call]));
+      else others.add(call);
+    } else if (atMs > deadlines[number]!) found.broken(`step ${number} was called ${atMs - deadlines[number]!} ms after its deadline`);
+    called[lane].add(number, made);
+  }
+  return { count, called, unaware };
+};
