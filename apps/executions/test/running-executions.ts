@@ -172,6 +172,11 @@ export class RunningExecutions {
     return this.request('GET', path, token === undefined ? {} : { token });
   }
 
+  /** What the router of the service has, but for what every service has. */
+  get routes(): readonly { readonly method: string; readonly path: string }[] {
+    return this.services[0]!.routes.filter(({ method, path }) => method !== 'HEAD' && path.startsWith('/v1/'));
+  }
+
   /** Of one of the processes that run. */
   addressOf(index: number): string {
     return this.services[index]!.address;
