@@ -24,6 +24,10 @@ const schema = z.object({
   EXECUTIONS_RELEASE_MAX: whole(1, 10_000).default(1_000),
   /** Invocations a second that all replays together bring into the due table; more would crowd out first attempts in the invokers. */
   EXECUTIONS_REPLAY_RATE: whole(1, 100_000).default(200),
+  /** Replays of one organization that may be open at once, paused ones too; one more is a 429. They take turns at the organization's share. */
+  EXECUTIONS_REPLAYS_PER_ORGANIZATION_MAX: whole(1, 10_000).default(20),
+  /** Erasures that one organization may begin in a minute in one process, one after another; more is a 429. Each keeps recorders out for a moment. */
+  EXECUTIONS_ERASURES_PER_MINUTE: whole(1, 10_000).default(60),
   /** Days for which partitions exist ahead of time: an absence of whoever watches the alarm. */
   EXECUTIONS_PARTITION_DAYS_AHEAD: whole(1, 60).default(7),
   /** ms between looks at the partitions: they lie days ahead, so an hour is often enough, and a failure is tried again soon. */

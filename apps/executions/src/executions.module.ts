@@ -17,6 +17,7 @@ import { DueRequestsPublisher } from './due/due-requests.publisher.js';
 import { TriggerChanges } from './due/trigger-changes.js';
 import { TriggerStanding } from './due/trigger-standing.js';
 import { ErasureRepository } from './erasure/erasure.repository.js';
+import { ErasureTurns } from './erasure/erasure-turns.js';
 import { ErasuresController } from './erasure/erasures.controller.js';
 import { EXECUTIONS_CONFIG, readExecutionsConfig } from './executions.config.js';
 import { ExecutionsGroup } from './executions.group.js';
@@ -100,6 +101,7 @@ import { TestInvocationsController } from './test-invocations/test-invocations.c
     CancellationsRepository,
     ReplaysRepository,
     ErasureRepository,
+    ErasureTurns,
     { provide: CLOCK, useValue: machineClock },
     ClockWatch,
     RetentionPolicy,

@@ -35,7 +35,7 @@ describe('replays', () => {
   let executions: RunningExecutions;
 
   beforeAll(async () => {
-    executions = await RunningExecutions.start({ EXECUTIONS_REPLAY_RATE: '2000' });
+    executions = await RunningExecutions.start({ EXECUTIONS_REPLAY_RATE: '2000', EXECUTIONS_REPLAYS_PER_ORGANIZATION_MAX: '5' });
   });
   afterAll(() => executions.stop());
 
@@ -202,6 +202,40 @@ describe('replays', () => {
       return rows;
     });
     expect(turns).toEqual([{ id: begun }, { id: ordered }]);
+  });
+
+  it('takes turns among organizations, however many replays one of them has', async () => {
+    await executions.stopServices();
+    const [many, one] = [randomUUID(), randomUUID()];
+    for (const [place, orgId] of [many, many, many, many, one].entries())
+      await executions.sql.query(
+        `INSERT INTO executions.replays (id, org_id, name, status, filter, only_if_not_succeeded, total, created_by, created_at)
+         VALUES (gen_random_uuid(), $1, $2, 'running', '{}', true, 0, '{"type":"operator","id":null,"name":null}', now() - interval '1 minute' + $3 * interval '1 second')`,
+        [orgId, `turn ${place}`, place],
+      );
+    await executions.startService();
+    await eventually(async () => {
+      const { rows } = await executions.sql.query(
+        'SELECT name FROM executions.replays WHERE org_id = ANY($1) AND all_enqueued ORDER BY advanced_at',
+        [[many, one]],
+      );
+      expect(rows.map(({ name }) => name)).toEqual(['turn 0', 'turn 4', 'turn 1', 'turn 2', 'turn 3']);
+    });
+  });
+
+  it('are refused to an organization that has as many open ones as it may, until one ends', async () => {
+    const { requests, replay, sent } = await deadLettered(executions, 7);
+    const others = await deadLettered(executions, 1);
+    const answers = await Promise.all(requests.map(({ invocationId }) => replay({ invocationIds: [invocationId] })));
+    const refused = answers.filter(({ status }) => status !== 201);
+    expect(refused).toHaveLength(2);
+    for (const answer of refused) expect(answer).toMatchObject({ status: 429, body: { code: 'too_many_replays' } });
+    expect((await replay({ filter: {}, dryRun: true })).status).toBe(200);
+    expect((await others.replay({ filter: {} })).status).toBe(201);
+    await eventually(() => expect(sent()).toHaveLength(5));
+    expect((await replay({ filter: {} })).status).toBe(429);
+    await executions.publish(triggerInvocationResults, succeeded(sent()[0]!));
+    await eventually(async () => expect((await replay({ filter: {} })).status).toBe(201));
   });
 
   it('goes on after a crash and with several processes, and sends each once', async () => {

@@ -14,11 +14,15 @@ import { attemptOf, deferred, failed, inMs, retrying, stepRequest, stepResultOf,
 import { RunningExecutions } from './running-executions.js';
 
 const DAY_MS = 86_400_000;
+const ERASURES_PER_MINUTE = 8;
 const TOPICS = [triggerInvocationResults, stepInvocationResults, stepResults];
 
 let executions: RunningExecutions;
 beforeAll(async () => {
-  executions = await RunningExecutions.start({ EXECUTIONS_RETENTION_EVERY_MS: '200' });
+  executions = await RunningExecutions.start({
+    EXECUTIONS_RETENTION_EVERY_MS: '200',
+    EXECUTIONS_ERASURES_PER_MINUTE: String(ERASURES_PER_MINUTE),
+  });
 });
 afterAll(() => executions.stop());
 
@@ -187,5 +191,29 @@ describe('erasing a chat', () => {
     expect(rows).toEqual([{ invocation_id: again.invocationId }]);
     expect(await erase(orgId)).toMatchObject({ status: 200, body: { executions: 1, waiting: 0 } });
     expect(await everything()).not.toContain(chatId);
+  });
+
+  it('is done one at a time for an organization, and only so often in a minute', async () => {
+    const [orgId, other] = [await executions.addOrganization(), await executions.addOrganization()];
+    const erase = (org: string) => executions.request('POST', `/v1/orgs/${org}/erasures`, { body: { chatId: randomUUID() } });
+    await eventually(async () => expect((await erase(other)).status).toBe(200));
+    const holder = await executions.sql.connect();
+    try {
+      await holder.query('BEGIN');
+      await holder.query('LOCK TABLE executions.erased_chats IN SHARE MODE');
+      const first = erase(orgId);
+      await eventually(async () => expect(await erase(orgId)).toMatchObject({ status: 429, body: { code: 'too_many_erasures' } }));
+      await holder.query('COMMIT');
+      expect((await first).status).toBe(200);
+    } finally {
+      holder.release();
+    }
+    const refused = await eventually(async () => {
+      const answer = await erase(orgId);
+      expect(answer.status).toBe(429);
+      return answer;
+    });
+    expect(refused.body.detail).toContain(`${ERASURES_PER_MINUTE} erasures a minute`);
+    expect((await erase(other)).status).toBe(200);
   });
 });

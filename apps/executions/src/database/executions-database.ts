@@ -14,6 +14,7 @@ import { NoteExecutionChanges1764300000700 } from './migrations/note-execution-c
 import { ResendDeadLetters1764300000500 } from './migrations/resend-dead-letters.migration.js';
 import { ErasedChats1764300000400 } from './migrations/erased-chats.migration.js';
 import { PausedDueRows1764300000600 } from './migrations/paused-due-rows.migration.js';
+import { ReplayTurns1764300005200 } from './migrations/replay-turns.migration.js';
 import { Replays1764300000200 } from './migrations/replays.migration.js';
 import { StatementRefused } from './statement-refused.js';
 
@@ -49,6 +50,7 @@ export class ExecutionsDatabase extends Database implements OnModuleInit {
         CreateIdempotencyKeys1764300000900,
         FunctionHealth1764300001100,
         NotificationWebhooks1764300005100,
+        ReplayTurns1764300005200,
       ],
       name: 'executions',
       connectionsMax: config.EXECUTIONS_CONNECTIONS_MAX,

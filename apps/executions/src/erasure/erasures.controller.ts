@@ -6,6 +6,7 @@ import { AuditTrail, Operation, ZodPipe } from '@cf/service-kit';
 import { z } from 'zod';
 import { chatHashOf } from './chat-hash.js';
 import { ErasureRepository } from './erasure.repository.js';
+import { ErasureTurns } from './erasure-turns.js';
 
 const erasureRequest = z.strictObject({ chatId: uuid.transform(sameId) });
 
@@ -26,6 +27,7 @@ const erasureAnswer = z
 export class ErasuresController {
   constructor(
     private readonly erasures: ErasureRepository,
+    private readonly turns: ErasureTurns,
     private readonly trail: AuditTrail,
   ) {}
 
@@ -36,6 +38,7 @@ export class ErasuresController {
     summary: 'Erase all that is recorded of a chat',
     description: 'What waits is cancelled. The answer counts what was erased; the chat is named nowhere any more.',
     answer: erasureAnswer,
+    problems: ['too_many_erasures'],
     example: { chatId: '7b1f0c44-9f66-4a4e-8f5d-2f3f0a7f2a10' },
   })
   async erase(
@@ -45,8 +48,10 @@ export class ErasuresController {
   ): Promise<z.infer<typeof erasureAnswer>> {
     const [org, hash] = [sameId(orgId), chatHashOf(orgId, chatId)];
     const subject = { type: 'chat', id: hash };
-    await this.trail.record({ orgId: org, actor: actorOf(principal), action: 'chat.erased', outcome: 'done', subject, details: {} });
-    const { erasedAt, ...counts } = await this.erasures.erase(org, chatId);
-    return { ...counts, erasedAt: erasedAt.toISOString() };
+    return this.turns.take(org, async () => {
+      await this.trail.record({ orgId: org, actor: actorOf(principal), action: 'chat.erased', outcome: 'done', subject, details: {} });
+      const { erasedAt, ...counts } = await this.erasures.erase(org, chatId);
+      return { ...counts, erasedAt: erasedAt.toISOString() };
+    });
   }
 }

@@ -59,6 +59,10 @@ const ADVANCE = `
          advanced_at = clock_timestamp()
   WHERE id = $1`;
 
+const TURN = `
+  INSERT INTO replay_turns (org_id, advanced_at) VALUES ($1, clock_timestamp())
+  ON CONFLICT (org_id) DO UPDATE SET advanced_at = excluded.advanced_at`;
+
 const COUNT = `
   SELECT count(*) FILTER (WHERE status = 'succeeded')::integer AS succeeded,
          count(*) FILTER (WHERE status IN ('dead_lettered', 'failed', 'suppressed'))::integer AS failed,
@@ -83,11 +87,17 @@ export class ReplayBatches {
     return true;
   }
 
-  /** The running replay that waited longest for its turn: one that is new waits too, or whoever orders many would keep all turns. */
+  /**
+   * Of the organization that waited longest for its turn, the running replay that did: however many an organization orders, it has one share.
+   * One that is new waits too, or whoever orders anew would keep all turns.
+   */
   async next(manager: EntityManager): Promise<Replay | null> {
     const [replay]: Replay[] = await manager.query(
-      `SELECT ${replayColumns} FROM replays WHERE completed_at IS NULL AND status = 'running' AND NOT all_enqueued
-       ORDER BY coalesce(advanced_at, created_at), id LIMIT 1 FOR UPDATE SKIP LOCKED`,
+      `SELECT ${replayColumns} FROM replays WHERE id = (
+         SELECT id FROM replays LEFT JOIN replay_turns AS turns USING (org_id)
+         WHERE completed_at IS NULL AND status = 'running' AND NOT all_enqueued
+         ORDER BY coalesce(turns.advanced_at, replays.created_at), coalesce(replays.advanced_at, replays.created_at), id
+         LIMIT 1 FOR UPDATE OF replays SKIP LOCKED)`,
     );
     return replay ?? null;
   }
@@ -114,7 +124,11 @@ export class ReplayBatches {
     return new Set(kept.map(({ invocationId }) => invocationId));
   }
 
-  async advance(manager: EntityManager, { id, skipped: before }: Replay, { enqueued, skipped, last, allEnqueued }: Advance): Promise<void> {
+  async advance(
+    manager: EntityManager,
+    { id, orgId, skipped: before }: Replay,
+    { enqueued, skipped, last, allEnqueued }: Advance,
+  ): Promise<void> {
     if (enqueued.length > 0) {
       await manager.query(SCHEDULE, [enqueued]);
       await manager.query(ORDER, [enqueued]);
@@ -123,11 +137,13 @@ export class ReplayBatches {
     const sums = Object.entries(skipped).map(([reason, count]) => [reason, count + (before[reason as keyof typeof before] ?? 0)]);
     const after = JSON.stringify({ ...before, ...Object.fromEntries(sums) });
     await manager.query(ADVANCE, [id, enqueued.length, after, last?.createdAt ?? null, last?.invocationId ?? null, allEnqueued]);
+    await manager.query(TURN, [orgId]);
   }
 
   /** Others go first: one that cannot be advanced must not stop them. */
-  async postpone(id: string): Promise<void> {
+  async postpone({ id, orgId }: Pick<Replay, 'id' | 'orgId'>): Promise<void> {
     await this.database.query('UPDATE replays SET advanced_at = clock_timestamp() WHERE id = $1', [id]);
+    await this.database.query(TURN, [orgId]);
   }
 
   /** Brings the figures of one replay up to date that was not counted for a while, and ends it when nothing of it is open. */

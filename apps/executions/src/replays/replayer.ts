@@ -1,7 +1,7 @@
 /**
  * The replayer brings replays into the due table, a batch at a time. Any number of processes run one.
  *
- * - taking a turn: all replays share one pace (EXECUTIONS_REPLAY_RATE), and take turns at it.
+ * - taking a turn: all replays share one pace (EXECUTIONS_REPLAY_RATE), and organizations take turns at it.
  * - advancing: under the lock of the replay's row the next executions are looked at, those that may be sent become due, and the cursor
  *   moves on: one transaction, so that after a crash the next process goes on where it committed and sends nothing twice.
  * - settling: figures are counted anew every second; a replay ends once all was looked at and nothing is open.
@@ -74,12 +74,12 @@ export class Replayer implements OnApplicationBootstrap {
   }
 
   private async advance(batch: number, intervalMs: number): Promise<void> {
-    let turnOf: string | null = null;
+    let turnOf: Replay | null = null;
     try {
       await this.batches.transaction(async (manager) => {
         const replay = await this.batches.next(manager);
         if (replay === null || !(await this.batches.takeTurn(manager, intervalMs))) return;
-        turnOf = replay.id;
+        turnOf = replay;
         await this.advanceOne(manager, replay, batch);
       });
     } catch (error) {

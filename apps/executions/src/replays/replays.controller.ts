@@ -49,6 +49,7 @@ export class ReplaysController {
     answer: replayAnswer,
     otherAnswers: { 200: dryRunAnswer },
     example: replayExample,
+    problems: ['too_many_replays'],
   })
   async create(
     @Param('orgId') orgId: string,

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { keyedTransaction } from '@cf/idempotency';
+import { Problem } from '@cf/service-kit';
 import type { EntityManager } from 'typeorm';
 import { ExecutionsDatabase } from '../database/executions-database.js';
+import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.js';
 import { type Replay, replayColumns, type ReplayStatus } from './replay.js';
 import type { ReplayRequest } from './replay-request.js';
 import { namedOf, selectionOf } from './replay-selection.js';
@@ -24,7 +26,10 @@ const countOf = async (manager: EntityManager, { sql, params }: { sql: string; p
 /** What people ask of replays, as the tenant's role. */
 @Injectable()
 export class ReplaysRepository {
-  constructor(private readonly database: ExecutionsDatabase) {}
+  constructor(
+    private readonly database: ExecutionsDatabase,
+    @Inject(EXECUTIONS_CONFIG) private readonly config: ExecutionsConfig,
+  ) {}
 
   /** How many executions a replay would be for. */
   count(orgId: string, request: ReplayRequest): Promise<number> {
@@ -43,6 +48,7 @@ export class ReplaysRepository {
     const keyed = keyedTransaction();
     return this.database.tenant(orgId, async (manager) => {
       await keyed?.begin(manager);
+      await this.admit(manager, orgId);
       const named = invocationIds === undefined ? null : [...new Set(invocationIds)];
       const total = named?.length ?? (await this.countMatching(manager, orgId, request, createdAt));
       const id = randomUUID();
@@ -93,6 +99,20 @@ export class ReplaysRepository {
       await approve(replay);
       await manager.query('UPDATE replays SET status = $2, counted_at = NULL WHERE id = $1', [id, status]);
       return { ...replay, status };
+    });
+  }
+
+  /** One at a time for each organization, so that two at once cannot both be the last. */
+  private async admit(manager: EntityManager, orgId: string): Promise<void> {
+    await manager.query(`SELECT pg_advisory_xact_lock(hashtextextended('cloud-functions replays ' || $1::text, 0))`, [orgId]);
+    const [row]: { open: number }[] = await manager.query(
+      'SELECT count(*)::integer AS open FROM replays WHERE org_id = $1 AND completed_at IS NULL',
+      [orgId],
+    );
+    const most = this.config.EXECUTIONS_REPLAYS_PER_ORGANIZATION_MAX;
+    if ((row?.open ?? 0) < most) return;
+    throw new Problem(429, 'too_many_replays', `The organization has ${most} open replays: let one end, or cancel it.`, [], {
+      'retry-after': '60',
     });
   }
 
