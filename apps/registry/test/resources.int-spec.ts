@@ -1,8 +1,9 @@
 /** The registry over HTTP on a real Postgres; the log is the embedded one over memory. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { encodeCursor } from '@cf/service-kit';
+import { listCursor } from '@cf/service-kit';
 import { eventually } from '@cf/testing';
+import { z } from 'zod';
 import { type Registry, type RegistryWorld, seedOrganization, startWorld } from './registry-fixture.js';
 
 let world: RegistryWorld;
@@ -482,9 +483,29 @@ describe('lists', () => {
     ['0000-01-01T00:00:00Z', 400],
     ['2026-01-01T00:00:00+23:59', 200],
   ])('take a forged cursor at %s for what it says', async (createdAt, status) => {
-    const { path } = await seedOrganization(world);
-    const cursor = encodeCursor({ createdAt, id: randomUUID() });
+    const { orgId, path } = await seedOrganization(world);
+    const cursor = listCursor('triggers', { orgId }, z.unknown()).encode({ createdAt, id: randomUUID() });
     expect((await call('GET', `${path}/triggers?cursor=${cursor}`)).status).toBe(status);
+  });
+
+  it('refuse the cursor of another list and of other filters', async () => {
+    const { path } = await seedOrganization(world);
+    const create = async (list: string, body: object) => expect((await call('POST', `${path}/${list}`, { body })).status).toBe(201);
+    await create('registered-apis', { name: 'Second', baseUrl: 'https://second.example.com' });
+    await create('access-tokens', { name: 'First', scopes: ['triggers:read'], expiresAt: null });
+    await create('access-tokens', { name: 'Second', scopes: ['triggers:read'], expiresAt: null });
+    for (const [list, other] of [
+      ['registered-apis', 'cloud-functions'],
+      ['registered-apis', 'triggers'],
+      ['registered-apis', 'access-tokens'],
+      ['access-tokens', 'registered-apis'],
+    ]) {
+      const { nextCursor } = (await call('GET', `${path}/${list}?limit=1`)).body;
+      expect((await call('GET', `${path}/${list}?cursor=${nextCursor}`)).status).toBe(200);
+      const refused = { status: 400, body: { code: 'invalid_cursor', errors: [{ pointer: 'cursor' }] } };
+      expect(await call('GET', `${path}/${other}?cursor=${nextCursor}`)).toMatchObject(refused);
+      expect(await call('GET', `${path}/${list}?name=Second&cursor=${nextCursor}`)).toMatchObject(refused);
+    }
   });
 });
 

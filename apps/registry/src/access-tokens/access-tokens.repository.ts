@@ -14,10 +14,11 @@ export class AccessTokensRepository {
     return manager.findOne(AccessTokenEntity, { where: { orgId, id }, lock: { mode: 'pessimistic_write' } });
   }
 
-  list(manager: EntityManager, orgId: string, { name, ...page }: ListAccessTokens): Promise<Page<AccessTokenEntity>> {
+  list(manager: EntityManager, orgId: string, query: ListAccessTokens): Promise<Page<AccessTokenEntity>> {
+    const { name } = query;
     const rows = manager.createQueryBuilder(AccessTokenEntity, 'token').where('token.org_id = :orgId', { orgId });
     if (name !== undefined) rows.andWhere('token.name = :name', { name });
-    return newestFirst(rows, page);
+    return newestFirst('access-tokens', { orgId, ...query }, rows);
   }
 
   save(manager: EntityManager, row: AccessTokenEntity): Promise<AccessTokenEntity> {

@@ -29,16 +29,13 @@ export class CloudFunctionsRepository {
     });
   }
 
-  list(
-    manager: EntityManager,
-    orgId: string,
-    { name, enabled, registeredApiId, ...page }: ListCloudFunctions,
-  ): Promise<Page<CloudFunctionEntity>> {
+  list(manager: EntityManager, orgId: string, query: ListCloudFunctions): Promise<Page<CloudFunctionEntity>> {
+    const { name, enabled, registeredApiId } = query;
     const rows = manager.createQueryBuilder(CloudFunctionEntity, 'fn').where('fn.org_id = :orgId', { orgId });
     if (name !== undefined) rows.andWhere('fn.name = :name', { name });
     if (enabled !== undefined) rows.andWhere('fn.enabled = :enabled', { enabled });
     if (registeredApiId !== undefined) rows.andWhere('fn.registered_api_id = :registeredApiId', { registeredApiId });
-    return newestFirst(rows, page);
+    return newestFirst('cloud-functions', { orgId, ...query }, rows);
   }
 
   save(manager: EntityManager, row: CloudFunctionEntity): Promise<CloudFunctionEntity> {

@@ -14,10 +14,11 @@ export class OrganizationsRepository {
     return manager.findOne(OrganizationEntity, { where: { id }, lock: { mode: 'pessimistic_write' } });
   }
 
-  list(manager: EntityManager, { name, ...page }: ListOrganizations): Promise<Page<OrganizationEntity>> {
+  list(manager: EntityManager, query: ListOrganizations): Promise<Page<OrganizationEntity>> {
+    const { name } = query;
     const rows = manager.createQueryBuilder(OrganizationEntity, 'organization');
     if (name !== undefined) rows.andWhere('organization.name = :name', { name });
-    return newestFirst(rows, page);
+    return newestFirst('organizations', query, rows);
   }
 
   save(manager: EntityManager, row: OrganizationEntity): Promise<OrganizationEntity> {

@@ -19,10 +19,11 @@ export class RegisteredApisRepository {
     return manager.findOne(RegisteredApiEntity, { where: { orgId, id }, lock: { mode: 'for_key_share' } });
   }
 
-  list(manager: EntityManager, orgId: string, { name, ...page }: ListRegisteredApis): Promise<Page<RegisteredApiEntity>> {
+  list(manager: EntityManager, orgId: string, query: ListRegisteredApis): Promise<Page<RegisteredApiEntity>> {
+    const { name } = query;
     const rows = manager.createQueryBuilder(RegisteredApiEntity, 'api').where('api.org_id = :orgId', { orgId });
     if (name !== undefined) rows.andWhere('api.name = :name', { name });
-    return newestFirst(rows, page);
+    return newestFirst('registered-apis', { orgId, ...query }, rows);
   }
 
   save(manager: EntityManager, row: RegisteredApiEntity): Promise<RegisteredApiEntity> {

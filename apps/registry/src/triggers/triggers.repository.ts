@@ -24,12 +24,13 @@ export class TriggersRepository {
     });
   }
 
-  list(manager: EntityManager, orgId: string, { name, enabled, cloudFunctionId, ...page }: ListTriggers): Promise<Page<TriggerEntity>> {
+  list(manager: EntityManager, orgId: string, query: ListTriggers): Promise<Page<TriggerEntity>> {
+    const { name, enabled, cloudFunctionId } = query;
     const rows = manager.createQueryBuilder(TriggerEntity, 'trg').where('trg.org_id = :orgId', { orgId });
     if (name !== undefined) rows.andWhere('trg.name = :name', { name });
     if (enabled !== undefined) rows.andWhere('trg.enabled = :enabled', { enabled });
     if (cloudFunctionId !== undefined) rows.andWhere('trg.cloud_function_id = :cloudFunctionId', { cloudFunctionId });
-    return newestFirst(rows, page);
+    return newestFirst('triggers', { orgId, ...query }, rows);
   }
 
   save(manager: EntityManager, row: TriggerEntity): Promise<TriggerEntity> {
