@@ -556,6 +556,52 @@ describe('access tokens', () => {
     expect((await call('POST', `${path}/access-tokens`, { token, body: { name: 'B', scopes: ['triggers:read'] } })).status).toBe(201);
   });
 
+  it('make none that outlives them', async () => {
+    const { path } = await seedOrganization(world);
+    const make = async (expiresAt: string | null, token?: string) =>
+      call('POST', `${path}/access-tokens`, { ...(token !== undefined && { token }), body: { name: 'A', scopes, expiresAt } });
+    const scopes = ['access-tokens:write'];
+    const [earlier, end, later] = ['2098-01-01T00:00:00.000Z', '2099-01-01T00:00:00.000Z', '2099-01-01T00:00:00.001Z'];
+    const parent = (await make(end)).body;
+    for (const [wanted, given] of [
+      [null, end],
+      [end, end],
+      [earlier, earlier],
+    ] as const)
+      expect(await make(wanted, parent.token)).toMatchObject({ status: 201, body: { expiresAt: given, parentId: parent.id } });
+    const refused = await make(later, parent.token);
+    expect([refused.status, refused.body.code, ...pointers(refused)]).toEqual([403, 'outlives_parent', '/expiresAt outlives_parent']);
+    const endless = (await make(null)).body;
+    expect(endless).toMatchObject({ expiresAt: null, parentId: null });
+    expect((await make(null, endless.token)).body).toMatchObject({ expiresAt: null, parentId: endless.id });
+  });
+
+  it('are revoked with whatever token made them, and with no other', async () => {
+    const { path } = await seedOrganization(world);
+    const make = async (name: string, token?: string) =>
+      (
+        await call('POST', `${path}/access-tokens`, {
+          ...(token !== undefined && { token }),
+          body: { name, scopes: ['access-tokens:write', 'access-tokens:read'] },
+        })
+      ).body;
+    const parent = await make('parent');
+    const child = await make('child', parent.token);
+    const sibling = await make('sibling', parent.token);
+    const grandchild = await make('grandchild', child.token);
+    const statusWith = async ({ token }: { token: string }) => (await call('GET', `${path}/access-tokens`, { token })).status;
+    expect((await call('DELETE', `${path}/access-tokens/${child.id}`)).status).toBe(204);
+    await eventually(async () => expect([await statusWith(child), await statusWith(grandchild)]).toEqual([401, 401]));
+    expect([await statusWith(parent), await statusWith(sibling)]).toEqual([200, 200]);
+    expect((await call('DELETE', `${path}/access-tokens/${parent.id}`)).status).toBe(204);
+    await eventually(async () => expect([await statusWith(parent), await statusWith(sibling)]).toEqual([401, 401]));
+    expect((await call('GET', `${path}/access-tokens`)).body.data).toEqual([]);
+    const { data } = (await call('GET', `${path}/audit-log?action=access-token.deleted`)).body;
+    expect(data.map(({ subject }: { subject: { id: string } }) => subject.id)).toEqual(
+      expect.arrayContaining([parent.id, child.id, sibling.id, grandchild.id]),
+    );
+  });
+
   it.each([
     [{ scopes: [] }, '/scopes too_small'],
     [{ scopes: ['all'] }, '/scopes/0 invalid_value'],

@@ -21,4 +21,8 @@ export class AccessTokenEntity extends VersionedRow {
 
   @Column({ type: 'timestamptz', name: 'last_used_at', precision: 3, nullable: true })
   lastUsedAt!: Date | null;
+
+  /** The token that made this one; null when an operator did. */
+  @Column('uuid', { name: 'parent_id', nullable: true })
+  parentId!: string | null;
 }

@@ -34,10 +34,11 @@ export class AccessTokensController {
   @RequireScope('access-tokens:write')
   @Operation({
     summary: 'Create an access token',
-    description: 'The token itself is in this answer only.',
+    description: 'The token itself is in this answer only. One that a token made ends with it at the latest and is revoked with it.',
     answer: newAccessTokenAnswer,
     versioned: true,
     example: accessTokenExample,
+    problems: ['outlives_parent'],
   })
   async create(
     @Param('orgId', ResourceId) orgId: string,
@@ -66,7 +67,7 @@ export class AccessTokensController {
   @Delete(':id')
   @HttpCode(204)
   @RequireScope('access-tokens:write')
-  @Operation({ summary: 'Revoke an access token', answer: null })
+  @Operation({ summary: 'Revoke an access token and those that it made', answer: null })
   async revoke(
     @Param('orgId', ResourceId) orgId: string,
     @Param('id', ResourceId) id: string,

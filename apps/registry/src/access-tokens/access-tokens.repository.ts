@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
+import { type EntityManager, In } from 'typeorm';
 import { newestFirst, type Page } from '../http/newest-first.js';
 import { AccessTokenEntity } from './access-token.entity.js';
 import type { ListAccessTokens } from './access-tokens.schema.js';
@@ -12,6 +12,16 @@ export class AccessTokensRepository {
 
   lock(manager: EntityManager, orgId: string, id: string): Promise<AccessTokenEntity | null> {
     return manager.findOne(AccessTokenEntity, { where: { orgId, id }, lock: { mode: 'pessimistic_write' } });
+  }
+
+  /** Keeps a token from being revoked until the transaction ends. */
+  hold(manager: EntityManager, orgId: string, id: string): Promise<AccessTokenEntity | null> {
+    return manager.findOne(AccessTokenEntity, { where: { orgId, id }, lock: { mode: 'pessimistic_read' } });
+  }
+
+  /** The tokens that these ones made. */
+  lockChildren(manager: EntityManager, orgId: string, parentIds: readonly string[]): Promise<AccessTokenEntity[]> {
+    return manager.find(AccessTokenEntity, { where: { orgId, parentId: In(parentIds) }, lock: { mode: 'pessimistic_write' } });
   }
 
   list(manager: EntityManager, orgId: string, query: ListAccessTokens): Promise<Page<AccessTokenEntity>> {

@@ -45,6 +45,7 @@ export const accessTokenAnswer = z
     scopes: z.array(scope),
     expiresAt: writtenTime.nullable(),
     lastUsedAt: writtenTime.nullable(),
+    parentId: uuid.nullable().meta({ description: 'The token that made this one, and that it is revoked with.' }),
     ...answered,
   })
   .meta({ id: 'AccessToken' });
@@ -59,5 +60,6 @@ export const answerAccessToken = (row: AccessTokenEntity): z.infer<typeof access
   scopes: row.scopes,
   expiresAt: written(row.expiresAt),
   lastUsedAt: written(row.lastUsedAt),
+  parentId: row.parentId,
   createdAt: writeTime(row.createdAt),
 });

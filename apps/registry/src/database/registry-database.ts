@@ -9,6 +9,7 @@ import { RegisteredApiEntity } from '../registered-apis/registered-api.entity.js
 import { TriggerEntity } from '../triggers/trigger.entity.js';
 import { refuseMissingKeys } from './keys-in-use.js';
 import { CreateIdempotencyKeys1764220000001 } from './migrations/create-idempotency-keys-1764220000001.js';
+import { NoteParentTokens1764230000001 } from './migrations/note-parent-tokens-1764230000001.js';
 import { CreateRegistry1700000000001 } from './migrations/create-registry-1700000000001.js';
 import { CreateAuditLog1764210000001 } from './migrations/create-audit-log-1764210000001.js';
 import { ExtendRegistry1764200000001 } from './migrations/extend-registry-1764200000001.js';
@@ -19,7 +20,13 @@ const openRegistryDatabase = (platform: PlatformConfig, health: Health, metrics:
     url: platform.databaseUrl,
     schema: 'registry',
     entities: [OrganizationEntity, AccessTokenEntity, RegisteredApiEntity, CloudFunctionEntity, TriggerEntity, ChangeEntity],
-    migrations: [CreateRegistry1700000000001, ExtendRegistry1764200000001, CreateAuditLog1764210000001, CreateIdempotencyKeys1764220000001],
+    migrations: [
+      CreateRegistry1700000000001,
+      ExtendRegistry1764200000001,
+      CreateAuditLog1764210000001,
+      CreateIdempotencyKeys1764220000001,
+      NoteParentTokens1764230000001,
+    ],
     name: 'registry',
   });
   health.register('registry-database', () => database.status());
