@@ -9,3 +9,6 @@ export const quantile = (values: readonly number[], share: number): number => {
 };
 
 export const round = (value: number, digits = 1): number => Number(value.toFixed(digits));
+
+/** The least and the most. */
+export const spread = (values: readonly number[]): readonly [number, number] => [Math.min(...values), Math.max(...values)];

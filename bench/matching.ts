@@ -3,7 +3,6 @@
  * organization has 100 triggers in six categories, most with a filter; an event fires one. Real Kafka, the matcher as a process, requests published.
  */
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import {
   chatEvents,
@@ -14,14 +13,14 @@ import {
   triggerCategory,
   triggerInvocationRequests,
 } from '@cf/contract';
-import { KafkaLog, type MessageLog, type OutgoingRecord } from '@cf/messaging';
+import { KafkaLog, type OutgoingRecord } from '@cf/messaging';
 import { Candidate } from './candidate.ts';
+import { publishAll } from './feed.ts';
 import { round } from './figures.ts';
 import { serviceEnv } from './registry-fixture.ts';
 
 const TRIGGERS_OF_ORGANIZATION = 100;
 const EVENTS = { warm: 5_000, measured: 30_000 } as const;
-const PUBLISHED_AT_ONCE = 5_000;
 
 export interface MatchingOptions {
   readonly brokers: string;
@@ -29,15 +28,6 @@ export interface MatchingOptions {
   readonly dataDir: string;
   readonly sizes: readonly number[];
 }
-
-const publishAll = async (log: MessageLog, count: number, record: (index: number) => OutgoingRecord): Promise<void> => {
-  const publisher = log.createPublisher('bench', 'trigger');
-  for (let sent = 0; sent < count; sent += PUBLISHED_AT_ONCE) {
-    const size = Math.min(PUBLISHED_AT_ONCE, count - sent);
-    await Promise.all(Array.from({ length: size }, (_, index) => publisher.publish(record(sent + index))));
-  }
-  await publisher.close();
-};
 
 /** The first trigger of an organization takes every opened chat; the others wait for a topic that no event has, or for another category. */
 const triggerAt = (orgId: string, index: number): Trigger => ({
@@ -54,11 +44,6 @@ const triggerAt = (orgId: string, index: number): Trigger => ({
         },
   ],
 });
-
-const memoryMiB = (candidate: Candidate): number => {
-  const status = readFileSync(`/proc/${candidate.pid}/status`, 'utf8');
-  return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1_024);
-};
 
 const measureSize = async (triggers: number, options: MatchingOptions): Promise<object> => {
   const prefix = `match${Date.now()}.`;
@@ -99,7 +84,7 @@ const measureSize = async (triggers: number, options: MatchingOptions): Promise<
   try {
     await matcher.ready;
     const bootMs = performance.now() - startedAt;
-    const rssMiB = memoryMiB(matcher);
+    const rssMiB = matcher.rssMiB();
     const requests = async (): Promise<number> => (await log.endOffsets(triggerInvocationRequests.name)).reduce((sum, end) => sum + end, 0);
     const until = async (count: number): Promise<void> => {
       for (const giveUpAt = Date.now() + 180_000; (await requests()) < count; await pause(20)) {

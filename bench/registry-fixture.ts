@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { plainTls, registryChanges, type RegistryChange, sameId, unsigned } from '@cf/contract';
 import type { MessageLog } from '@cf/messaging';
 import { KeyRing } from '@cf/service-kit';
+import { publishAll } from './feed.ts';
 
 const ENCRYPTION_KEYS = KeyRing.make();
 
@@ -32,7 +33,7 @@ export const writeRegistry = async (
   log: MessageLog,
   target: string,
   endpointUrls: readonly string[] = ['ok'],
-  { secured = false, maxConcurrency = 1_000, timeoutMs = 10_000 }: { secured?: boolean; maxConcurrency?: number; timeoutMs?: number } = {},
+  { signed = false, maxConcurrency = 1_000, timeoutMs = 10_000 }: { signed?: boolean; maxConcurrency?: number; timeoutMs?: number } = {},
 ): Promise<BenchCustomer> => {
   const [orgId, registeredApiId] = [randomUUID(), randomUUID()];
   const cloudFunctionIds = endpointUrls.map(() => randomUUID());
@@ -58,7 +59,7 @@ export const writeRegistry = async (
         baseUrl: target,
         isReadOnly: false,
         headers: [],
-        authorization: secured ? { type: 'Basic', username: 'bench', sealedPassword: seal(registeredApiId) } : { type: 'None' },
+        authorization: { type: 'Basic', username: 'bench', sealedPassword: seal(registeredApiId) },
         tls: plainTls,
       },
     },
@@ -78,7 +79,7 @@ export const writeRegistry = async (
           enabled: true,
           timeoutMs,
           maxConcurrency,
-          signing: secured ? { ...unsigned, enabled: true, sealedSecret: seal(id) } : unsigned,
+          signing: signed ? { ...unsigned, enabled: true, sealedSecret: seal(id) } : unsigned,
           triggersPaused: false,
           circuitResetAt: null,
         },
@@ -88,8 +89,9 @@ export const writeRegistry = async (
   await log.ensureTopics([
     { name: registryChanges.name, partitions: 1, cleanup: 'compact', retentionMs: null, messageBytesMax: registryChanges.messageBytesMax },
   ]);
-  const publisher = log.createPublisher('registry', 'trigger');
-  for (const change of changes) await publisher.publish({ topic: registryChanges.name, key: change.id, value: JSON.stringify(change) });
-  await publisher.close();
+  await publishAll(log, changes.length, (index) => {
+    const change = changes[index];
+    return { topic: registryChanges.name, key: change?.id ?? null, value: JSON.stringify(change) };
+  });
   return { orgId, cloudFunctionIds };
 };

@@ -5,12 +5,12 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { flows, stepRequests, stepResults } from '@cf/contract';
-import { KafkaLog, type MessageLog, type OutgoingRecord } from '@cf/messaging';
+import type { MessageLog, OutgoingRecord } from '@cf/messaging';
 import { Candidate } from './candidate.ts';
-import { quantile, round } from './figures.ts';
+import { atRate } from './feed.ts';
+import { median, quantile, round, spread } from './figures.ts';
 import { serviceEnv, writeRegistry } from './registry-fixture.ts';
-
-const PARTITIONS = 12;
+import { forgetTopics, openLog } from './stage.ts';
 
 export interface RoundTripOptions {
   readonly brokers: string;
@@ -19,6 +19,7 @@ export interface RoundTripOptions {
   readonly target: string;
   readonly perSecond: number;
   readonly seconds: number;
+  readonly rounds: number;
 }
 
 interface Latency {
@@ -54,28 +55,15 @@ const drive = async (
   });
   await reader.positioned;
   const publisher = log.createPublisher('drive', 'step');
-  const count = perSecond * seconds;
-  const startedAt = performance.now();
-  for (let sent = 0; sent < count; await pause(1)) {
-    for (const due = Math.min(count, Math.floor(((performance.now() - startedAt) / 1_000) * perSecond)); sent < due; sent++) {
-      const id = randomUUID();
-      sentAt.set(id, performance.now());
-      void publisher.publish(record(id));
-    }
-  }
+  await atRate(perSecond, seconds, () => {
+    const id = randomUUID();
+    sentAt.set(id, performance.now());
+    void publisher.publish(record(id));
+  });
   for (const giveUpAt = Date.now() + 10_000; sentAt.size > 0 && Date.now() < giveUpAt; ) await pause(50);
   await Promise.all([reader.close(), publisher.close()]);
   const steady = latencies.slice(Math.floor(latencies.length / 5));
-  return { answered: latencies.length, of: count, p50Ms: round(quantile(steady, 0.5)), p99Ms: round(quantile(steady, 0.99)) };
-};
-
-const openLog = async (brokers: string, topicPrefix: string, names: readonly string[]): Promise<KafkaLog> => {
-  const log = new KafkaLog({ brokers: [brokers], clientId: 'bench', topicPrefix });
-  await log.start();
-  await log.ensureTopics(
-    names.map((name) => ({ name, partitions: PARTITIONS, cleanup: 'delete', retentionMs: null, messageBytesMax: 2 * 1024 * 1024 })),
-  );
-  return log;
+  return { answered: latencies.length, of: perSecond * seconds, p50Ms: round(quantile(steady, 0.5)), p99Ms: round(quantile(steady, 0.99)) };
 };
 
 const measureFloor = async (options: RoundTripOptions): Promise<Latency> => {
@@ -99,6 +87,7 @@ const measureFloor = async (options: RoundTripOptions): Promise<Latency> => {
   } finally {
     await Promise.all(relays.map((relay) => relay.stop('SIGKILL')));
     await log.close();
+    await forgetTopics(options.brokers, prefix);
   }
 };
 
@@ -129,18 +118,34 @@ const measureProduct = async (options: RoundTripOptions): Promise<Latency> => {
   } finally {
     await Promise.all(services.map((service) => service.stop()));
     await log.close();
+    await forgetTopics(options.brokers, prefix);
   }
 };
 
 export const measureRoundTrip = async (options: RoundTripOptions): Promise<object> => {
-  const floor = await measureFloor(options);
-  process.stdout.write(`  four bare hops: p50 ${floor.p50Ms} ms, p99 ${floor.p99Ms} ms\n`);
-  const product = await measureProduct(options);
-  process.stdout.write(`  a step: p50 ${product.p50Ms} ms, p99 ${product.p99Ms} ms\n`);
+  const rounds: { floor: Latency; product: Latency; p50: number; p99: number }[] = [];
+  for (let index = 0; index < options.rounds; index++) {
+    const [floor, product] = [await measureFloor(options), await measureProduct(options)];
+    rounds.push({ floor, product, p50: round(product.p50Ms / floor.p50Ms, 2), p99: round(product.p99Ms / floor.p99Ms, 2) });
+    process.stdout.write(
+      `  round ${index + 1}: four bare hops p50 ${floor.p50Ms} ms, p99 ${floor.p99Ms} ms; a step p50 ${product.p50Ms} ms, p99 ${product.p99Ms} ms\n`,
+    );
+  }
+  const medians = (of: 'floor' | 'product'): object => ({
+    p50Ms: median(rounds.map((each) => each[of].p50Ms)),
+    p99Ms: median(rounds.map((each) => each[of].p99Ms)),
+    p99From: spread(rounds.map((each) => each[of].p99Ms)),
+  });
   return {
     perSecond: options.perSecond,
-    floor,
-    product,
-    ratios: { p50: round(product.p50Ms / floor.p50Ms, 2), p99: round(product.p99Ms / floor.p99Ms, 2) },
+    rounds,
+    medians: { 'four bare hops': medians('floor'), 'a step': medians('product') },
+    // Of each round, since the machine's mood is that of the round.
+    ratios: {
+      p50: median(rounds.map(({ p50 }) => p50)),
+      p50From: spread(rounds.map(({ p50 }) => p50)),
+      p99: median(rounds.map(({ p99 }) => p99)),
+      p99From: spread(rounds.map(({ p99 }) => p99)),
+    },
   };
 };

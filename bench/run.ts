@@ -1,80 +1,96 @@
-/**
- * `npm run bench [-- PART …]`: figures of one run side by side, as ratios; written to .bench/results.json.
- * Parts: `start`, `steps`, `api`, `matching`, `isolation`, `queries`, `recorder`, `throughput` (all workloads) or a workload's name: `zero`,
- * `50ms`, `bimodal`, `hang`, `hot`, `secured`, `100ms`.
- * BENCH_ROUNDS (3), BENCH_PEERS (all) to compare with some only, BENCH_TRIGGERS (1000,10000,100000,1000000), BENCH_EXECUTIONS (1,000,000 rows),
- * BENCH_RECORDER_INVOCATIONS (1,000,000).
- */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, tmpdir, totalmem } from 'node:os';
+/** `npm run bench [-- PART …]`: README.md here names the parts and settings. Figures of one run stand side by side, as ratios. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEmbeddedPostgres } from '@cf/persistence';
 import { startKafkaBroker } from '../tools/kafka-broker.ts';
 import { measureApi } from './api.ts';
-import { Candidate, root } from './candidate.ts';
+import { Candidate } from './candidate.ts';
+import { Contenders, type Peer, peers } from './contenders.ts';
 import { measureQueries } from './executions-queries.ts';
+import { measureFlatness } from './flatness.ts';
 import { measureIsolation } from './isolation.ts';
 import { measureMatching } from './matching.ts';
+import { measureOverload } from './overload.ts';
 import { measureRecorder } from './recorder.ts';
+import { writeReport } from './report.ts';
+import { keepResult } from './results.ts';
 import { measureRoundTrip } from './round-trip.ts';
 import { measureSecondStart } from './second-start.ts';
-import { measureThroughput, type Peer } from './throughput.ts';
+import type { Where } from './stage.ts';
+import { measureSteady } from './steady.ts';
+import { measureThroughput } from './throughput.ts';
+import { measureWholePath } from './whole-path.ts';
 import { workloads } from './workloads.ts';
 
-const chosen = process.argv.slice(2);
-const wants = (part: string): boolean => chosen.length === 0 || chosen.includes(part);
-const rounds = Number(process.env['BENCH_ROUNDS'] ?? 3);
-const peers = (process.env['BENCH_PEERS'] ?? 'invoker,jvm-key,jvm-unordered,eachBatch,nest').split(',') as Peer[];
+const setting = (name: string, otherwise: number): number => Number(process.env[`BENCH_${name}`] ?? otherwise);
+const list = (name: string, otherwise: string): string[] => (process.env[`BENCH_${name}`] ?? otherwise).split(',');
 
-const triggerCounts = (process.env['BENCH_TRIGGERS'] ?? '1000,10000,100000,1000000').split(',').map(Number);
+const rounds = setting('ROUNDS', 5);
+const chosenPeers = list('PEERS', peers.join(',')) as Peer[];
 
-const results: Record<string, unknown> = {
-  at: new Date().toISOString(),
-  machine: { cpus: cpus().length, model: cpus()[0]?.model, memoryGiB: Math.round(totalmem() / 2 ** 30), node: process.version },
+type Part = (where: Where) => Promise<unknown>;
+
+/** Without a broker of its own. */
+const alone: Record<string, () => Promise<unknown>> = {
+  start: () => measureSecondStart(rounds),
+  queries: () => measureQueries(setting('EXECUTIONS', 1_000_000)),
+  recorder: () => measureRecorder(setting('RECORDER_INVOCATIONS', 1_000_000)),
 };
 
-if (wants('start')) {
-  process.stdout.write('Time to ready of the standalone\n');
-  results['start'] = await measureSecondStart(rounds);
-}
+const beside: Record<string, Part> = {
+  steps: (where) => measureRoundTrip({ ...where, perSecond: 200, seconds: setting('STEPS_SECONDS', 15), rounds }),
+  api: measureApi,
+  matching: (where) => measureMatching({ ...where, sizes: list('TRIGGERS', '1000,10000,100000,1000000').map(Number) }),
+  flatness: (where) =>
+    measureFlatness({ where, records: setting('FLATNESS_RECORDS', 200_000), rounds: Math.min(rounds, 3), seconds: setting('SECONDS', 3) }),
+  'whole-path': (where) => measureWholePath({ where, rounds, seconds: setting('SECONDS', 3) }),
+  overload: (where) => measureOverload({ where, minutes: setting('OVERLOAD_MINUTES', 10), budgetMiB: setting('OVERLOAD_BUDGET_MIB', 512) }),
+  isolation: (where) => measureIsolation({ ...where, rounds, seconds: setting('ISOLATION_SECONDS', 15) }),
+};
 
-if (wants('queries')) {
-  process.stdout.write('Questions about executions\n');
-  results['queries'] = await measureQueries(Number(process.env['BENCH_EXECUTIONS'] ?? 1_000_000));
-}
+const contests = new Map<string, (where: Where, contenders: Contenders) => Promise<unknown>>([
+  ...workloads.map((workload) => {
+    const measure = (where: Where, contenders: Contenders): Promise<unknown> =>
+      measureThroughput(workload, { where, contenders, rounds, seconds: setting('SECONDS', 3) });
+    return [workload.name, measure] as const;
+  }),
+  ['steady', (where, contenders) => measureSteady({ where, contenders, rounds })],
+]);
+const throughput = ['zero', '50ms', 'bimodal', 'hang', 'hot', 'drain', 'steady'];
 
-if (wants('recorder')) {
-  process.stdout.write('Invocations a second of the recorder, by the size of its table\n');
-  results['recorder'] = await measureRecorder(Number(process.env['BENCH_RECORDER_INVOCATIONS'] ?? 1_000_000));
-}
+const asked = process.argv.slice(2);
+const all = [...Object.keys(alone), ...Object.keys(beside), ...contests.keys()];
+const chosen = new Set((asked.length === 0 ? all : asked).flatMap((part) => (part === 'throughput' ? throughput : [part])));
+const unknown = [...chosen].filter((part) => !all.includes(part) && part !== 'report');
+if (unknown.length > 0) throw new Error(`no such part: ${unknown.join(', ')}; there are ${all.join(', ')}, throughput and report`);
 
-const chosenWorkloads = workloads.filter(({ name }) => wants('throughput') || wants(name));
-if (chosenWorkloads.length > 0 || ['steps', 'api', 'matching', 'isolation'].some(wants)) {
+const measure = async (part: string, work: () => Promise<unknown>): Promise<void> => {
+  const startedAtMs = Date.now();
+  process.stdout.write(`${part}\n`);
+  const result = await work();
+  keepResult(part, rounds, startedAtMs, result);
+  process.stdout.write(`${part}: ${JSON.stringify(result, (key, value: unknown) => (key === 'rounds' ? undefined : value))}\n`);
+};
+
+for (const [part, work] of Object.entries(alone)) if (chosen.has(part)) await measure(part, work);
+
+if ([...Object.keys(beside), ...contests.keys()].some((part) => chosen.has(part))) {
   const dataDir = mkdtempSync(join(tmpdir(), 'cf-bench-'));
   const [broker, postgres] = await Promise.all([startKafkaBroker(), startEmbeddedPostgres({ dataDir })]);
   const endpoint = Candidate.run('bench/endpoint.ts', {});
   const target = `http://127.0.0.1:${/ready (\d+)/.exec(await endpoint.ready)?.[1]}`;
-  const where = { brokers: broker.address, databaseUrl: postgres.url, dataDir, target };
+  const where: Where = { brokers: broker.address, databaseUrl: postgres.url, dataDir, target, endpoint };
   try {
-    if (wants('steps')) {
-      process.stdout.write('Round trip of a step at 200/s\n');
-      results['steps'] = await measureRoundTrip({ ...where, perSecond: 200, seconds: 20 });
-    }
-    if (wants('api')) {
-      process.stdout.write('Reads and writes of the admin API\n');
-      results['api'] = await measureApi(where);
-    }
-    if (wants('matching')) {
-      process.stdout.write('Matching events with many triggers\n');
-      results['matching'] = await measureMatching({ ...where, sizes: triggerCounts });
-    }
-    if (wants('isolation')) {
-      process.stdout.write('What a dead function does to 19 others\n');
-      results['isolation'] = await measureIsolation(where);
-    }
-    for (const workload of chosenWorkloads) {
-      process.stdout.write(`Calls a second of the invoker beside its peers, ${workload.name}\n`);
-      results[workload.name] = await measureThroughput(workload, { ...where, rounds, peers });
+    for (const [part, work] of Object.entries(beside)) if (chosen.has(part)) await measure(part, () => work(where));
+    const contested = [...contests].filter(([part]) => chosen.has(part));
+    if (contested.length > 0) {
+      const contenders = await Contenders.assemble(where, chosenPeers, setting('JVM_WARM_CALLS', 250_000));
+      try {
+        for (const [part, work] of contested) await measure(part, () => work(where, contenders));
+      } finally {
+        await contenders.close();
+      }
     }
   } finally {
     await endpoint.stop('SIGKILL');
@@ -84,6 +100,4 @@ if (chosenWorkloads.length > 0 || ['steps', 'api', 'matching', 'isolation'].some
   }
 }
 
-mkdirSync(join(root, '.bench'), { recursive: true });
-writeFileSync(join(root, '.bench/results.json'), `${JSON.stringify(results, null, 2)}\n`);
-process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
+if (chosen.has('report')) await writeReport();

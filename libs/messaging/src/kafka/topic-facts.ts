@@ -21,9 +21,9 @@ const ASK_AGAIN_MS = 100;
 
 export const isUnknownTopic = (error: unknown): boolean => (error as Partial<ProtocolError>).type === 'UNKNOWN_TOPIC_OR_PARTITION';
 
-/** The leaders of a topic (logical name); one that is not there yet is waited for a little. */
-export async function leadersOnceCreated(connection: Connection, topic: string): Promise<readonly number[]> {
-  const giveUpAtMs = performance.now() + CREATION_GRACE_MS;
+/** The leaders of a topic (logical name); one that is not there yet is waited for a little, or as long as it is known to come. */
+export async function leadersOnceCreated(connection: Connection, topic: string, graceMs = CREATION_GRACE_MS): Promise<readonly number[]> {
+  const giveUpAtMs = performance.now() + graceMs;
   for (;;) {
     try {
       return await connection.leaders(connection.physical(topic));

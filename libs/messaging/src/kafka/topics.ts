@@ -4,6 +4,8 @@ import type { ProtocolError } from './kafkajs-internals.js';
 import { FRAMING_BYTES, isUnknownTopic, leadersOnceCreated } from './topic-facts.js';
 
 const CREATE_TIMEOUT_MS = 10_000;
+/** A broker under load tells of a topic seconds after it has created it. */
+const LEADERS_TIMEOUT_MS = 30_000;
 /** A compacted topic is read from its beginning at every start: small segments, and cleaned early, keep that short. */
 const COMPACTED_SEGMENT_MS = 10 * 60_000;
 const COMPACTED_DIRTY_RATIO = 0.1;
@@ -53,7 +55,7 @@ export async function ensureTopics(connection: Connection, specs: readonly Topic
       if (!createdByAnother(error)) throw firstError(error);
     }
   }
-  for (const { name } of specs) await leadersOnceCreated(connection, name);
+  for (const { name } of specs) await leadersOnceCreated(connection, name, LEADERS_TIMEOUT_MS);
 }
 
 const firstError = (error: unknown): unknown => (error as { errors?: readonly unknown[] }).errors?.[0] ?? error;

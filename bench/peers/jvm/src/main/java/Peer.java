@@ -1,5 +1,6 @@
 import io.confluent.parallelconsumer.ParallelConsumerOptions;
 import io.confluent.parallelconsumer.ParallelConsumerOptions.ProcessingOrder;
+import io.confluent.parallelconsumer.internal.DrainingCloseable.DrainingMode;
 import io.confluent.parallelconsumer.vertx.VertxParallelEoSStreamProcessor;
 import io.vertx.core.Future;
 import io.vertx.core.Promise;
@@ -8,6 +9,10 @@ import io.vertx.core.buffer.Buffer;
 import io.vertx.core.json.JsonObject;
 import io.vertx.ext.web.client.WebClient;
 import io.vertx.ext.web.client.WebClientOptions;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -22,41 +27,57 @@ import org.apache.kafka.common.serialization.StringSerializer;
 /**
  * Confluent's parallel consumer with its Vert.x module: POSTs the body of each request and completes the record once its
  * result, the request with what came back, is acknowledged. No response within 10 s fails the record, which the library retries.
+ * Its input says what to do: `consume TOPIC RESULTS GROUP`, `halt`; so that one warm JVM serves many measurements.
  */
 public final class Peer {
     private static final long REQUEST_TIMEOUT_MS = 10_000;
 
-    public static void main(String[] args) {
-        int concurrency = Integer.parseInt(env("CONCURRENCY"));
-        String target = env("TARGET");
-        String host = target.replaceFirst("^http://", "").replaceFirst(":.*$", "");
-        int port = Integer.parseInt(target.replaceFirst("^.*:", ""));
-        String out = env("OUT");
+    private static final int CONCURRENCY = Integer.parseInt(env("CONCURRENCY"));
+    private static final String HOST = env("TARGET").replaceFirst("^http://", "").replaceFirst(":.*$", "");
+    private static final int PORT = Integer.parseInt(env("TARGET").replaceFirst("^.*:", ""));
+    private static final KafkaProducer<String, byte[]> PRODUCER = new KafkaProducer<>(
+            Map.<String, Object>of("bootstrap.servers", env("BROKERS"), "acks", "all", "linger.ms", 5),
+            new StringSerializer(), new ByteArraySerializer());
 
+    public static void main(String[] args) throws IOException {
+        var input = new BufferedReader(new InputStreamReader(System.in));
+        VertxParallelEoSStreamProcessor<String, byte[]> processor = null;
+        System.out.println("ready");
+        for (String line = input.readLine(); line != null; line = input.readLine()) {
+            String[] words = line.split(" ");
+            if (words[0].equals("consume")) {
+                processor = consume(words[1], words[2], words[3]);
+                System.out.println("consuming");
+            } else {
+                processor.close(Duration.ofSeconds(5), DrainingMode.DONT_DRAIN);
+                System.out.println("halted");
+            }
+        }
+        System.exit(0);
+    }
+
+    private static VertxParallelEoSStreamProcessor<String, byte[]> consume(String in, String out, String group) {
         Vertx vertx = Vertx.vertx();
         WebClient web = WebClient.create(
-                vertx, new WebClientOptions().setKeepAlive(true).setPipelining(false).setMaxPoolSize(concurrency));
-        var producer = new KafkaProducer<>(
-                Map.<String, Object>of("bootstrap.servers", env("BROKERS"), "acks", "all", "linger.ms", 5),
-                new StringSerializer(), new ByteArraySerializer());
-        producer.partitionsFor(out);
+                vertx, new WebClientOptions().setKeepAlive(true).setPipelining(false).setMaxPoolSize(CONCURRENCY));
+        PRODUCER.partitionsFor(out);
         var consumer = new KafkaConsumer<>(
                 Map.<String, Object>of(
-                        "bootstrap.servers", env("BROKERS"), "group.id", env("GROUP"), "enable.auto.commit", false,
+                        "bootstrap.servers", env("BROKERS"), "group.id", group, "enable.auto.commit", false,
                         "auto.offset.reset", "earliest", "max.poll.records", 2000),
                 new StringDeserializer(), new ByteArrayDeserializer());
         var options = ParallelConsumerOptions.<String, byte[]>builder()
                 .consumer(consumer)
                 .ordering(ProcessingOrder.valueOf(env("ORDER")))
-                .maxConcurrency(concurrency)
+                .maxConcurrency(CONCURRENCY)
                 .build();
         var processor = new VertxParallelEoSStreamProcessor<String, byte[]>(vertx, web, options);
-        processor.subscribe(List.of(env("IN")));
+        processor.subscribe(List.of(in));
         processor.vertxFuture(context -> {
             ConsumerRecord<String, byte[]> record = context.getSingleConsumerRecord();
             var request = new JsonObject(Buffer.buffer(record.value()));
             long startedAt = System.nanoTime();
-            return web.post(port, host, request.getString("path"))
+            return web.post(PORT, HOST, request.getString("path"))
                     .putHeader("content-type", "application/json")
                     .putHeader("x-cloud-function-invocation-id", request.getString("invocationId"))
                     .timeout(REQUEST_TIMEOUT_MS)
@@ -68,13 +89,14 @@ public final class Peer {
                                 .put("status", response.statusCode())
                                 .put("answer", response.bodyAsString())
                                 .put("durationMs", (System.nanoTime() - startedAt) / 1_000 / 1_000.0);
-                        producer.send(new ProducerRecord<>(out, record.key(), result.toBuffer().getBytes()), (metadata, error) -> {
+                        PRODUCER.send(new ProducerRecord<>(out, record.key(), result.toBuffer().getBytes()), (metadata, error) -> {
                             if (error == null) acknowledged.complete();
                             else acknowledged.fail(error);
                         });
                         return acknowledged.future();
                     });
         });
+        return processor;
     }
 
     private static String env(String name) {
