@@ -174,6 +174,25 @@ describeOnKafka('a member of a Kafka group', () => {
       expect(member.healthy()).toBe(true);
     });
 
+    it('takes its partitions again also when it fails at letting go of them', async () => {
+      const name = await topic();
+      await publishAll(log, numbered(name, 3));
+      let attempts = 0;
+      const fail = (): never => {
+        throw new Error('at letting go');
+      };
+      const taken: number[] = [];
+      const listener: GroupListener = {
+        ...silent,
+        assigned: async () => (attempts++ === 0 ? fail() : undefined),
+        records: (_, __, records) => taken.push(...valuesOf(records)),
+        lost: fail,
+        failed: fail,
+      };
+      await log.join({ group, topics: [name], coPartitioned: false, drainTimeoutMs: 1_000, onOffsetOutOfRange: 'earliest', listener });
+      await eventually(() => expect(taken).toEqual([0, 1, 2]));
+    });
+
     it('gets the same records again when it could not take them', async () => {
       const name = await topic();
       await publishAll(log, numbered(name, 3));

@@ -118,6 +118,11 @@ describe('what went wrong elsewhere', () => {
     expect(await startedAfter(2, later.toString('base64'), 5)).toEqual(names(2, 3, 4));
   });
 
+  it('#894: metadata was committed beside another offset than it had been encoded for', async () => {
+    const written = encodeOffsetMetadata({ topic: TOPIC, partition: 0 }, 2, { isOpen: false, suspects: [], completed: [4, 6] });
+    expect(await startedAfter(3, written, 7)).toEqual(names(3, 4, 5, 6));
+  });
+
   it('#480 of its fork: an absurd run length marked two billion offsets as done', async () => {
     const written = encodeOffsetMetadata({ topic: TOPIC, partition: 0 }, 2, { isOpen: false, suspects: [], completed: [3, 2_000_000_000] });
     const garbled = Buffer.from(written, 'base64');

@@ -226,8 +226,8 @@ export class ParallelConsumer {
   #lost(partitions: readonly TopicPartition[]): void {
     for (const partition of partitions) this.#close(keyOf(partition));
     this.#buffer.setPartitions([...this.#partitions.values()]);
-    this.policy.lost?.(partitions);
     this.#dispatcher.wake();
+    this.policy.lost?.(partitions);
   }
 
   #failed(error: Error): void {

@@ -1,6 +1,6 @@
 import { Gate } from '../consumer/gate.js';
 import { MessagingError } from '../errors.js';
-import type { AssignedPartition, GroupMember, GroupOptions, OffsetCommit, TopicPartition } from '../log.js';
+import type { AssignedPartition, GroupListener, GroupMember, GroupOptions, OffsetCommit, TopicPartition } from '../log.js';
 import { BackOff, within } from './waiting.js';
 import type { Connection } from './connection.js';
 import { FetchLoop } from './fetch-loop.js';
@@ -186,7 +186,7 @@ export class KafkaGroupMember implements GroupMember {
     this.#coordinator.fallenOut(error);
     this.#lose(this.assignment());
     if (this.#leaving.signal.aborted) return;
-    if (this.#told) this.options.listener.failed(error instanceof Error ? error : new Error(String(error)));
+    if (this.#told) this.#tell((listener) => listener.failed(error instanceof Error ? error : new Error(String(error))));
     this.#told = false;
     await this.connection.failed(error);
   }
@@ -196,7 +196,17 @@ export class KafkaGroupMember implements GroupMember {
       for (const set of [this.#owned, this.#paused, this.#stopped]) set.delete(keyOf(each));
       this.#loop.remove(each.topic, each.partition);
     }
-    if (partitions.length > 0) this.options.listener.lost(partitions);
+    if (partitions.length > 0) this.#tell((listener) => listener.lost(partitions));
+  }
+
+  /** Whatever a listener makes of what it is told, the member lives on. */
+  #tell(say: (listener: GroupListener) => void): void {
+    const { listener, group } = this.options;
+    try {
+      say(listener);
+    } catch (error) {
+      this.connection.settings.log('error', `${group} failed at what its member told it`, { error: String(error) });
+    }
   }
 
   /** The listener gets ready for the partitions, then they are read; without any it learns that the join is over. Those that were kept go on. */

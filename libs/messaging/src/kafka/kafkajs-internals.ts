@@ -157,18 +157,13 @@ export interface OwnCodec<T> {
 export async function request<T>(broker: Broker, api: Api, options: object, { body, decode }: OwnCodec<T> = {}): Promise<T> {
   const { request: message, response, requestTimeout } = broker.lookupRequest(apiKeys[api], requests[api])(options);
   const read = decode === undefined ? response.decode : (raw: Buffer) => decode(raw, message.apiVersion);
-  try {
-    const answer = await broker.connectionPool.send({
-      // What kafkajs takes for one of its encoders.
-      request: body === undefined ? message : { ...message, encode: async () => ({ buf: body, buffer: body }) },
-      response: { decode: read, parse: async (decoded: T) => decoded },
-      requestTimeout,
-    });
-    return answer as T;
-  } catch (error) {
-    if ((error as Error).name === 'KafkaJSConnectionClosedError') await broker.disconnect();
-    throw error;
-  }
+  const answer = await broker.connectionPool.send({
+    // What kafkajs takes for one of its encoders.
+    request: body === undefined ? message : { ...message, encode: async () => ({ buf: body, buffer: body }) },
+    response: { decode: read, parse: async (decoded: T) => decoded },
+    requestTimeout,
+  });
+  return answer as T;
 }
 
 export const encodeSubscription = (topics: readonly string[], userData: Buffer): Buffer =>

@@ -75,6 +75,7 @@ connection.connect = function (): Promise<unknown> {
   let connected = connecting.get(this);
   if (connected === undefined) {
     this.socket?.destroy();
+    this.rejectRequests(closed(this));
     this.chunks = [];
     this.bytesBuffered = 0;
     this.bytesNeeded = SIZE_BYTES;
@@ -85,12 +86,14 @@ connection.connect = function (): Promise<unknown> {
   return connected;
 };
 
+const closed = ({ host, port }: Connection): Error => new KafkaJSConnectionClosedError('Closed connection', { host, port });
+
 const rejectAtClose = (opened: Connection): void => {
-  const { socket, host, port } = opened;
+  const { socket } = opened;
   socket?.once('close', () => {
     if (opened.socket !== socket) return;
     opened.authHandlers?.onError();
-    opened.rejectRequests(new KafkaJSConnectionClosedError('Closed connection', { host, port }));
+    opened.rejectRequests(closed(opened));
   });
 };
 
