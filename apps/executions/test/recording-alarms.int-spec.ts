@@ -1,8 +1,9 @@
 /** What an operator must hear of while work goes on. Real: Postgres, HTTP, the consumers. In memory: the log. */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { triggerInvocationResults } from '@cf/contract';
 import { eventually } from '@cf/testing';
+import { machineClock } from '../src/retention/clock-watch.js';
 import { failed, retrying, inMs, succeeded, triggerRequest } from './messages.js';
 import { RunningExecutions } from './running-executions.js';
 
@@ -12,7 +13,7 @@ describe('the recorder', () => {
   const triggerId = randomUUID();
 
   beforeAll(async () => {
-    executions = await RunningExecutions.start({ EXECUTIONS_PARTITION_LOOK_EVERY_MS: '100' });
+    executions = await RunningExecutions.start({ EXECUTIONS_PARTITION_LOOK_EVERY_MS: '100', EXECUTIONS_RETENTION_EVERY_MS: '100' });
     orgId = await executions.addOrganization();
     await executions.setTrigger(orgId, triggerId);
   });
@@ -61,6 +62,52 @@ describe('the recorder', () => {
     await sql.query('DROP TRIGGER full_disk ON executions.executions');
     await execution(first.invocationId, { status: 'succeeded', attemptCount: 1 });
     await eventually(() => expect(executions.sentOf(second.invocationId)).toHaveLength(1));
+    await eventually(async () => expect(await detailOf('executions-recorder')).toBe('recording'));
+  });
+
+  it('deletes nothing for its age while the clock is in doubt, says so, and does all other work', async () => {
+    const { sql } = executions;
+    const brief = await executions.addOrganization(undefined, 1);
+    const old = triggerRequest({ orgId: brief, triggerId: null });
+    await executions.publish(triggerInvocationResults, failed(old));
+    const kept = async () => (await executions.get(`/v1/orgs/${brief}/executions/${old.invocationId}`)).status === 200;
+    await eventually(async () => expect(await kept()).toBe(true));
+    // As a machine whose clock was set three days ahead would say.
+    const jumped = jest.spyOn(machineClock, 'wall').mockImplementation(() => Date.now() + 3 * 86_400_000);
+    try {
+      expect(await detailOf('executions-clock')).toMatch(/^jumped by 259\d{3} s since the start/);
+      const [retried, expired] = [
+        triggerRequest({ orgId, triggerId }),
+        triggerRequest({ orgId: brief, triggerId: null, acceptedAt: inMs(-2 * 86_400_000).toISOString() }),
+      ];
+      await executions.publish(triggerInvocationResults, retrying(retried, inMs(0)), failed(expired));
+      await eventually(() => expect(executions.sentOf(retried.invocationId)).toHaveLength(1));
+      await eventually(async () => expect((await executions.get(`/v1/orgs/${brief}/executions/${expired.invocationId}`)).status).toBe(200));
+      const turn = Date.now() / 1_000;
+      await eventually(async () => expect(await executions.metric('cf_executions_retention_last_timestamp_seconds')).toBeGreaterThan(turn));
+      expect(await kept()).toBe(true);
+    } finally {
+      jumped.mockRestore();
+    }
+    expect(await detailOf('executions-clock')).toBe('trusted');
+    await sql.query(`UPDATE executions.executions SET created_at = created_at - interval '3 days' WHERE invocation_id = $1`, [
+      old.invocationId,
+    ]);
+    await eventually(async () => expect(await kept()).toBe(false));
+  });
+
+  it('buries a result that Postgres cannot store, counts it, and records what came with it', async () => {
+    const [bad, good] = [triggerRequest({ orgId, triggerId }), triggerRequest({ orgId, triggerId })];
+    await executions.publish(triggerInvocationResults, failed(bad, { httpStatus: 3_000_000_000 }), succeeded(good));
+    await execution(good.invocationId, { status: 'succeeded' });
+    await eventually(async () => {
+      const { body } = await executions.get('/v1/dead-letters?limit=100');
+      expect(body.data).toContainEqual(
+        expect.objectContaining({ reason: 'handler_failed', detail: expect.stringMatching(/out of range/) }),
+      );
+    });
+    expect(await executions.metric('cf_executions_batches_refused_total', { sqlState: '22003' })).toBeGreaterThan(0);
+    await executions.publish(triggerInvocationResults, succeeded(triggerRequest({ orgId, triggerId })));
     await eventually(async () => expect(await detailOf('executions-recorder')).toBe('recording'));
   });
 });
