@@ -24,6 +24,8 @@ export interface EmbeddedPostgresOptions {
   readonly dataDir: string;
   /** False switches fsync off, for tests whose rows may be lost with the machine. Default true. */
   readonly durable?: boolean;
+  /** Settings of Postgres that replace those of a developer's machine, like `shared_buffers`. */
+  readonly settings?: Readonly<Record<string, string | number>>;
   /** Told when Postgres was lost and when it is there again. */
   readonly log?: (message: string) => void;
 }
@@ -51,6 +53,7 @@ export const startEmbeddedPostgres = async (options: EmbeddedPostgresOptions): P
     password,
     user,
     durable: options.durable ?? true,
+    settings: options.settings ?? {},
   };
   const { client, port } = await own(cluster, null);
   await createLogin(client, password);

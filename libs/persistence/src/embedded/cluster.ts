@@ -16,6 +16,7 @@ export interface Cluster {
   readonly password: string;
   readonly user: SystemUser | undefined;
   readonly durable: boolean;
+  readonly settings: Readonly<Record<string, string | number>>;
 }
 
 export interface Reached {

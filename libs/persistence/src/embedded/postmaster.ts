@@ -22,6 +22,7 @@ export interface PostmasterOptions {
   /** An open file: a pipe would die with this process, Postgres does not. */
   readonly log: number;
   readonly durable: boolean;
+  readonly settings: Readonly<Record<string, string | number>>;
 }
 
 /**
@@ -61,7 +62,7 @@ const settings = (port: number, durable: boolean): Record<string, string | numbe
  * `failed` has the error when it could not be executed at all.
  */
 export const spawnPostmaster = (options: PostmasterOptions): { readonly pid: number; readonly failed: Promise<Error | undefined> } => {
-  const flags = Object.entries(settings(options.port, options.durable)).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const flags = Object.entries({ ...settings(options.port, options.durable), ...options.settings }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const child = spawn(options.postgres, ['-D', folderArgument(options.folder), ...flags], {
     cwd: options.folder,
     ...options.user,
