@@ -3,6 +3,7 @@ import {
   type Attempt,
   type InvocationRequest,
   type InvocationResult,
+  stepInvocationId,
   stepInvocationRequests,
   stepInvocationResults,
   type StepResult,
@@ -18,13 +19,17 @@ export const triggerRequest = (overrides: Partial<InvocationRequest> = {}): Invo
   ...overrides,
 });
 
-export const stepRequest = (overrides: Partial<InvocationRequest> = {}): InvocationRequest => ({
-  ...stepInvocationRequests.example,
-  invocationId: randomUUID(),
-  acceptedAt: new Date().toISOString(),
-  step: { ...stepInvocationRequests.example.step!, requestId: randomUUID() },
-  ...overrides,
-});
+export const stepRequest = (overrides: Partial<InvocationRequest> = {}): InvocationRequest => {
+  const step = { ...stepInvocationRequests.example.step!, requestId: randomUUID() };
+  const orgId = overrides.orgId ?? stepInvocationRequests.example.orgId;
+  return {
+    ...stepInvocationRequests.example,
+    invocationId: stepInvocationId(orgId, (overrides.step ?? step).requestId),
+    acceptedAt: new Date().toISOString(),
+    step,
+    ...overrides,
+  };
+};
 
 export const attemptOf = (request: InvocationRequest, overrides: Partial<Attempt> = {}): Attempt => ({
   ...stepInvocationResults.example.attempts[0]!,

@@ -25,11 +25,11 @@ describe('questions about executions', () => {
   /** Everything that a list shows over all of its pages. */
   // The shape of an answer is what the specs are about.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
-  const all = async (query: string, token?: string): Promise<any[]> => {
+  const all = async (query: string, token?: string, of = path): Promise<any[]> => {
     const seen: unknown[] = [];
     let cursor: string | null = null;
     do {
-      const { status, body } = await ask(`${query}${cursor === null ? '' : `&cursor=${cursor}`}`, token);
+      const { status, body } = await executions.get(`${of}?${query}${cursor === null ? '' : `&cursor=${cursor}`}`, token);
       expect({ status, body }).toMatchObject({ status: 200 });
       seen.push(...body.data);
       cursor = body.nextCursor;
@@ -100,6 +100,43 @@ describe('questions about executions', () => {
     );
   });
   afterAll(() => executions.stop());
+
+  it('finds what ids of the platform lead to over many days, whatever the day, the budget and the case', async () => {
+    const ofDays = await executions.addOrganization();
+    const token = await executions.addToken(ofDays, ['executions:read']);
+    const [chat, other, eventId] = [randomUUID(), randomUUID(), randomUUID()];
+    const onDay = (day: number, hour: number) => new Date(START_MS + day * 86_400_000 + hour * 3_600_000).toISOString();
+    const requests = Array.from({ length: 20 }, (_, number) =>
+      triggerRequest({
+        orgId: ofDays,
+        chatId: number % 5 === 4 ? other : number % 2 === 0 ? chat : chat.toUpperCase(),
+        acceptedAt: onDay(Math.floor(number / 3) * 4, (number % 3) * 11),
+        event: { id: number % 7 === 0 ? eventId : randomUUID(), type: 'ChatOpened' },
+      }),
+    );
+    const step = stepRequest({ orgId: ofDays, acceptedAt: onDay(3, 5) });
+    const test = stepRequest({ orgId: ofDays, acceptedAt: onDay(5, 5), test: true, invocationId: randomUUID() });
+    for (const request of requests) await executions.publish(triggerInvocationResults, succeeded(request));
+    for (const request of [step, test]) await executions.publish(stepInvocationResults, succeeded(request));
+    await eventually(async () => expect(await executions.recorded([triggerInvocationResults, stepInvocationResults])).toBe(true));
+    const found = async (query: string): Promise<string[]> =>
+      (await all(`${query}&limit=4`, token, `/v1/orgs/${ofDays}/executions`)).map(({ invocationId }) => invocationId);
+    const newestFirst = (chosen: typeof requests) => chosen.toReversed().map(({ invocationId }) => invocationId);
+    const ofChat = requests.filter(({ chatId: id }) => id !== other);
+    expect(await found(`chatId=${chat}`)).toEqual(newestFirst(ofChat));
+    expect(await found(`chatId=${other.toUpperCase()}&chatId=${chat}`)).toEqual(newestFirst(requests));
+    expect(await found(`chatId=${chat}&createdAt[gte]=${onDay(4, 0)}&createdAt[lt]=${onDay(12, 11)}`)).toEqual(
+      newestFirst(ofChat.filter(({ acceptedAt }) => acceptedAt >= onDay(4, 0) && acceptedAt < onDay(12, 11))),
+    );
+    expect(await found(`eventId=${eventId}`)).toEqual(newestFirst(requests.filter(({ event }) => event?.id === eventId)));
+    expect(await found(`requestId=${step.step!.requestId.toUpperCase()}`)).toEqual([step.invocationId]);
+    expect(await found(`requestId=${test.step!.requestId}`)).toEqual([test.invocationId]);
+    expect(await found(`requestId=${step.step!.requestId}&requestId=${test.step!.requestId}`)).toEqual([
+      test.invocationId,
+      step.invocationId,
+    ]);
+    expect(await all(`chatId=${chat}`)).toEqual([]);
+  });
 
   it('finds the same by every filter and combination as a look at every row does, in pages that neither repeat nor skip', async () => {
     const everything = await all('');

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { ExecutionsDatabase } from '../database/executions-database.js';
+import { chatSql } from '../query/locate-executions.js';
 import { type Removed, removeExecutions } from '../retention/remove-executions.js';
 import { chatHashOf } from './chat-hash.js';
 
@@ -57,13 +58,11 @@ export class ErasureRepository {
 
   private removeSome(orgId: string, chatId: string): Promise<Removed> {
     return this.database.system(async (manager) => {
-      const rows: { id: string }[] = await manager.query(
-        `SELECT invocation_id AS id FROM executions WHERE org_id = $1 AND lower(chat_id) = $2 LIMIT ${AT_ONCE}`,
-        [orgId, chatId],
-      );
+      const { sql, params } = chatSql(orgId, chatId, AT_ONCE);
+      const rows: { invocationId: string }[] = await manager.query(sql, params);
       return removeExecutions(
         manager,
-        rows.map(({ id }) => id),
+        rows.map(({ invocationId }) => invocationId),
       );
     });
   }

@@ -16,7 +16,7 @@ export interface PageSearch {
   readonly filters: ExecutionFilters;
   /** Searched in responses; null without. */
   readonly text: string | null;
-  /** Invocations that the filters by ids of the platform found; null without such a filter. */
+  /** Invocations that the filters by ids of the platform found (`locate-executions.ts`); null without such a filter. */
   readonly among: readonly string[] | null;
   readonly after: ExecutionCursor | null;
   /** Rows to answer. */
@@ -30,9 +30,6 @@ export interface PageSql {
   /** Finds where the walk stopped: the last row of its budget, none when it came to the end. Null when it always comes to its end. */
   readonly stop: SqlCondition | null;
 }
-
-/** Ids of the platform are few rows each, and are looked up beforehand (`ExecutionPages`). */
-export const pointFilters = ['requestId', 'eventId', 'chatId'] as const satisfies FilterName[];
 
 interface Anchor {
   readonly condition: string;

@@ -3,9 +3,9 @@ import type { Execution } from '../execution.js';
 import { ExecutionsDatabase } from '../database/executions-database.js';
 import { readExecution } from '../database/execution-columns.js';
 import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.js';
-import { type ExecutionCursor, type ExecutionFilters, type FilterName, whereOf } from './execution-filters.js';
-import { pageSql, pointFilters } from './execution-page.js';
-import { timeFilters } from './execution-filters.js';
+import type { ExecutionCursor, ExecutionFilters } from './execution-filters.js';
+import { pageSql } from './execution-page.js';
+import { locateSql } from './locate-executions.js';
 
 type Row = Parameters<typeof readExecution>[0];
 type StopRow = { createdAt: Date; invocationId: string };
@@ -68,15 +68,10 @@ export class ExecutionPages {
     filters: ExecutionFilters,
     after: ExecutionCursor | null = null,
   ): Promise<{ ids: string[]; stopped: ExecutionCursor | null } | null> {
-    if (pointFilters.every((name) => filters[name] === undefined)) return null;
-    const names: readonly FilterName[] = [...pointFilters, ...timeFilters];
-    const { sql, params } = whereOf(orgId, Object.fromEntries(names.map((name) => [name, filters[name]])), after);
     const budget = this.config.EXECUTIONS_WALK_ROWS_MAX;
-    const found = await this.database.query<StopRow>(
-      `SELECT invocation_id AS "invocationId", created_at AS "createdAt" FROM executions WHERE ${sql}
-       ORDER BY created_at DESC, invocation_id DESC LIMIT ${budget}`,
-      params,
-    );
+    const located = locateSql(orgId, filters, after, budget);
+    if (located === null) return null;
+    const found = await this.database.query<StopRow>(located.sql, located.params);
     const last = found[budget - 1];
     return { ids: found.map(({ invocationId }) => invocationId), stopped: last === undefined ? null : positionOf(last) };
   }
