@@ -1,25 +1,27 @@
 /**
  * What people ask of executions, over HTTP, on a table that is full: p50 and p99 of each combination of filters, with the plans that Postgres
- * chose. Written to docs/reports/query-plans.md. `BENCH_EXECUTIONS` is the number of rows (1,000,000).
+ * chose. Written to docs/reports/query-plans.md. `BENCH_EXECUTIONS` is the number of rows (10,000,000).
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { accessTokenText, flows, registryChanges, type RegistryChange, type Scope } from '@cf/contract';
+import { accessTokenText, flows, registryChanges, type RegistryChange, type Scope, stepInvocationId } from '@cf/contract';
 import { ExecutionsModule } from '@cf/executions';
 import { EmbeddedLog } from '@cf/messaging';
-import { startEmbeddedPostgres } from '@cf/persistence';
 import { createLogger, readPlatform, runApplication } from '@cf/service-kit';
 import pg from 'pg';
 import { pageSql, type PageSearch } from '../apps/executions/src/query/execution-page.ts';
 import { executionsQuery } from '../apps/executions/src/query/execution-filters.ts';
 import { root } from './candidate.ts';
-import { type Filled, fillExecutions } from './executions-fill.ts';
+import { ExecutionsFill, RARE_CHAT_EVERY } from './executions-fill.ts';
+import { startBenchPostgres } from './executions-postgres.ts';
 import { quantile, round } from './figures.ts';
 
 const OPERATOR_TOKEN = 'bench-operator-token-0123456789';
-const ROUNDS = 60;
+const ROUNDS = 100;
+/** Counts read every row that they count, up to their time limit. */
+const ROUNDS_OF_COUNTS = 10;
 const WALK_ROWS = 10_000;
 const DAY_MS = 24 * 60 * 60_000;
 
@@ -28,6 +30,8 @@ interface Question {
   readonly path: 'executions' | 'executions/counts' | 'executions/histogram';
   readonly query: string;
   readonly other?: boolean;
+  /** Each time the page after the one before. */
+  readonly follows?: boolean;
 }
 
 interface Measured extends Question {
@@ -41,14 +45,21 @@ interface Measured extends Question {
 
 const ago = (days: number): string => new Date(Date.now() - days * DAY_MS).toISOString();
 
-const questionsOf = ({ idOf }: Filled, rows: number): Question[] => {
+/** The step whose invocation has the id that is made from its request, which Postgres cannot make. */
+const stepNumber = (rows: number): number => Math.floor(rows / 2 / 10) * 10 + 1;
+
+const questionsOf = (fill: ExecutionsFill, rows: number): Question[] => {
   const list = (asked: string, query: string): Question => ({ asked, path: 'executions', query });
+  const idOf = (kind: string, number: number): string => fill.idOf(kind, number);
   const [busy, rare] = [idOf('function', 0), idOf('function', 199)];
   const lastDay = `createdAt[gte]=${ago(1)}`;
   return [
     list('newest', ''),
     list('newest, 100', 'limit=100'),
     { ...list('newest of the smaller organization', ''), other: true },
+    { ...list('newest, page after page', 'limit=100'), follows: true },
+    { ...list('busy function, failed, page after page', `cloudFunctionId=${busy}&status=failed`), follows: true },
+    { ...list('failure reason tls, page after page', 'failureReason=tls'), follows: true },
     list('from 20 days ago', `createdAt[lt]=${ago(20)}`),
     list('status failed', 'status=failed'),
     list('status failed or dead_lettered or retrying', 'status=failed&status=dead_lettered&status=retrying'),
@@ -66,8 +77,13 @@ const questionsOf = ({ idOf }: Filled, rows: number): Question[] => {
     list('trigger', `triggerId=${idOf('trigger', 3)}`),
     list('trigger, event type', `triggerId=${idOf('trigger', 3)}&eventType=ChatEnded`),
     list('chat', `chatId=${idOf('chat', Math.floor(rows / 40))}`),
+    list('chat of three', `chatId=${idOf('rare chat', Math.floor(rows / RARE_CHAT_EVERY / 2))}`),
+    list('chat, event, a day', `chatId=${idOf('rare chat', 0)}&eventId=${idOf('event', 3)}`),
+    list('a chat that is nowhere', `chatId=${randomUUID()}`),
+    list('failure reason tls: one of a million', 'failureReason=tls'),
     list('event', `eventId=${idOf('event', Math.floor(rows / 2 / 5) * 5 + 3)}`),
-    list('step request', `requestId=${idOf('request', Math.floor(rows / 2 / 5) * 5 + 1)}`),
+    list('step request', `requestId=${idOf('request', stepNumber(rows))}`),
+    list('step request of a test', `requestId=${idOf('request', 501)}`),
     list('bot and step', `chatBotId=${idOf('chatbot', 7)}&stepId=step-7`),
     list('HTTP status 500 and above', 'httpStatus[gte]=500'),
     list('HTTP status 418: there is none', 'httpStatus=418'),
@@ -87,7 +103,7 @@ const questionsOf = ({ idOf }: Filled, rows: number): Question[] => {
   ];
 };
 
-const explain = async (client: pg.Client, filled: Filled, { query, path }: Question): Promise<string | null> => {
+const explain = async (client: pg.Client, filled: ExecutionsFill, { query, path }: Question): Promise<string | null> => {
   if (path !== 'executions') return null;
   const given: Record<string, string | string[]> = {};
   for (const name of new Set(new URLSearchParams(query).keys())) {
@@ -130,7 +146,7 @@ const report = (measured: readonly Measured[], rows: number): string => {
   return `# Query plans
 
 Made by \`npm run bench -- queries\` with ${rows.toLocaleString('en')} executions of 30 days, nine of ten of one organization, on ${cpus().length} cores (${cpus()[0]?.model.trim()}),
-${Math.round(totalmem() / 2 ** 30)} GiB, Postgres of the embedded default on the same machine, over HTTP, one request at a time, ${ROUNDS} each.
+${Math.round(totalmem() / 2 ** 30)} GiB, Postgres on the same machine, with shared_buffers 2 GB, over HTTP, one request at a time, ${ROUNDS} each.
 "goes on" means that the page ended at its budget of rows and its cursor continues from there.
 
 | question | p50 ms | p99 ms | rows | goes on |
@@ -144,7 +160,7 @@ ${plans.join('\n')}`;
 
 export const measureQueries = async (rows: number): Promise<object> => {
   const dataDir = mkdtempSync(join(tmpdir(), 'cf-bench-queries-'));
-  const postgres = await startEmbeddedPostgres({ dataDir });
+  const postgres = await startBenchPostgres(dataDir);
   const log = EmbeddedLog.inMemory();
   await log.start();
   await log.ensureTopics(flows.map(({ topic }) => ({ ...topic, partitions: 1 })));
@@ -156,22 +172,33 @@ export const measureQueries = async (rows: number): Promise<object> => {
   const client = new pg.Client(postgres.url);
   await client.connect();
   try {
-    const [orgId, otherOrgId] = [randomUUID(), randomUUID()];
+    const filled = new ExecutionsFill(postgres.url, rows);
+    const { orgId, otherOrgId } = filled;
     const tokens = await tell(log, [orgId, otherOrgId]);
-    const startedAt = performance.now();
-    const filled = await fillExecutions(postgres.url, rows, orgId, otherOrgId);
-    process.stdout.write(`  ${rows} rows filled in ${round((performance.now() - startedAt) / 1_000)} s\n`);
+    await filled.growTo(rows);
+    await filled.addAttempts();
+    const number = stepNumber(rows);
+    await client.query('UPDATE executions.executions SET invocation_id = $2 WHERE invocation_id = $1', [
+      filled.idOf('invocation', number),
+      stepInvocationId(orgId, filled.idOf('request', number)),
+    ]);
+    await postgres.checkpoint();
     const measured: Measured[] = [];
     for (const question of questionsOf(filled, rows)) {
       const org = question.other === true ? otherOrgId : orgId;
       const url = `${service.address}/v1/orgs/${org}/${question.path}?${question.query}`;
       const times: number[] = [];
       let last: { status: number; body: { data?: unknown[]; nextCursor?: string | null } } = { status: 0, body: {} };
-      for (let index = 0; index < ROUNDS + 3; index++) {
+      const rounds = question.path === 'executions' ? ROUNDS : ROUNDS_OF_COUNTS;
+      let cursor: string | null = null;
+      for (let index = 0; index < rounds + 3; index++) {
         const askedAt = performance.now();
-        const answer = await fetch(url, { headers: { authorization: `Bearer ${tokens.get(org)}` } });
+        const answer = await fetch(cursor === null ? url : `${url}&cursor=${cursor}`, {
+          headers: { authorization: `Bearer ${tokens.get(org)}` },
+        });
         last = { status: answer.status, body: (await answer.json()) as (typeof last)['body'] };
         if (index >= 3) times.push(performance.now() - askedAt);
+        if (question.follows === true) cursor = last.body.nextCursor ?? null;
       }
       const one: Measured = {
         ...question,

@@ -34,8 +34,9 @@ type Part = (where: Where) => Promise<unknown>;
 /** Without a broker of its own. */
 const alone: Record<string, () => Promise<unknown>> = {
   start: () => measureSecondStart(rounds),
-  queries: () => measureQueries(setting('EXECUTIONS', 1_000_000)),
-  recorder: () => measureRecorder(setting('RECORDER_INVOCATIONS', 1_000_000)),
+  queries: () => measureQueries(setting('EXECUTIONS', 10_000_000)),
+  recorder: () =>
+    measureRecorder(list('RECORDER_ROWS', '0,1000000,5000000,10000000').map(Number), setting('RECORDER_INVOCATIONS', 300_000)),
 };
 
 const beside: Record<string, Part> = {

@@ -62,7 +62,10 @@ const settings = (port: number, durable: boolean): Record<string, string | numbe
  * `failed` has the error when it could not be executed at all.
  */
 export const spawnPostmaster = (options: PostmasterOptions): { readonly pid: number; readonly failed: Promise<Error | undefined> } => {
-  const flags = Object.entries({ ...settings(options.port, options.durable), ...options.settings }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const flags = Object.entries({ ...settings(options.port, options.durable), ...options.settings }).flatMap(([name, value]) => [
+    '-c',
+    `${name}=${value}`,
+  ]);
   const child = spawn(options.postgres, ['-D', folderArgument(options.folder), ...flags], {
     cwd: options.folder,
     ...options.user,
