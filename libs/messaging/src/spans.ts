@@ -3,11 +3,18 @@ import { type Attributes, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace, type Tr
 
 /** What spans are recorded with; one for the whole process, as OpenTelemetry has it. */
 let tracer: Tracer | null = null;
+let messagingSystem: MessagingSystem = 'kafka';
+
+/** OpenTelemetry's word for the log that spans of messages tell of; its conventions take a word of one's own for what they do not know. */
+export type MessagingSystem = 'kafka' | 'cf_embedded';
 
 /** From now on spans are recorded; null ends it. Without a tracer traceparents are passed on all the same. */
-export const recordSpans = (by: Tracer | null): void => {
+export const recordSpans = (by: Tracer | null, system: MessagingSystem = 'kafka'): void => {
   tracer = by;
+  messagingSystem = system;
 };
+
+export const recordedMessagingSystem = (): MessagingSystem => messagingSystem;
 
 export const areSpansRecorded = (): boolean => tracer !== null;
 

@@ -8,7 +8,7 @@ import type { PlatformConfig } from './platform.config.js';
 const QUEUED_SPANS_MAX = 20_000;
 
 /** Records the spans of this process and sends them to the collector that is set. Answers how to send the last ones and stop. */
-export const exportTraces = ({ traces }: PlatformConfig, service: string): (() => Promise<void>) => {
+export const exportTraces = ({ traces, kafka }: PlatformConfig, service: string): (() => Promise<void>) => {
   if (traces === null) return () => Promise.resolve();
   const exporter = new OTLPTraceExporter({ url: `${traces.endpoint.replace(/\/$/, '')}/v1/traces` });
   const provider = new BasicTracerProvider({
@@ -16,7 +16,7 @@ export const exportTraces = ({ traces }: PlatformConfig, service: string): (() =
     sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(traces.sampledShare) }),
     spanProcessors: [new BatchSpanProcessor(exporter, { maxQueueSize: QUEUED_SPANS_MAX })],
   });
-  recordSpans(provider.getTracer('cloud-functions'));
+  recordSpans(provider.getTracer('cloud-functions'), kafka === null ? 'cf_embedded' : 'kafka');
   return async () => {
     recordSpans(null);
     await provider.shutdown().catch(() => undefined);
