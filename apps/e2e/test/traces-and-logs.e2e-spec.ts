@@ -10,6 +10,7 @@ import { Tenant } from './harness/tenant.js';
 
 const OPERATOR_TOKEN = 'operator-token-of-traces';
 const SECRET = 'marked-secret-of-traces';
+const TOKEN = 'marked-token-of-traces';
 
 describe('traces and logs', () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'cf-traces-'));
@@ -78,6 +79,36 @@ describe('traces and logs', () => {
     const exchange = collector.spans.find((span) => span.traceId === traceId && span.name === 'POST');
     expect(customer.calls[0]?.headers['traceparent']).toBe(`00-${traceId}-${exchange?.spanId}-01`);
     expect(collector.pathTo(exchange!).slice(-2)).toEqual(['process invocation.requests.trigger', 'POST']);
+    const matched = collector.spans.find((span) => span.traceId === traceId && span.name === 'process chat.events')!;
+    expect(collector.attributesOf(matched)).toMatchObject({
+      'messaging.system': 'cf_embedded',
+      'messaging.cf_embedded.offset': expect.anything(),
+    });
+  });
+
+  it('a token request is part of the trace of the call that asks for it, and tells no secret', async () => {
+    const tokenServer = await CustomerEndpoint.start();
+    try {
+      tokenServer.answer('/token', () => ({ body: JSON.stringify({ access_token: TOKEN, token_type: 'Bearer', expires_in: 3_600 }) }));
+      const authorization = {
+        ...{ type: 'OAuth', grantType: 'client_credentials', scope: '', sendAs: 'BasicAuthHeader' },
+        ...{ accessTokenUrl: `${tokenServer.url}/token?key=${SECRET}`, clientId: 'the-client', clientSecret: SECRET },
+      };
+      const result = await tenant.runStep(await tenant.createFunction(customer.url, 'with-token', {}, { authorization }));
+      const call = callWith(result.invocationId);
+      expect(call?.headers['authorization']).toBe(`Bearer ${TOKEN}`);
+      const [, traceId] = call?.headers['traceparent']?.toString().split('-') ?? [];
+      await eventually(() => {
+        const [asked, ...others] = collector.spans.filter((span) => span.traceId === traceId && span.name === 'POST access token');
+        expect(others).toEqual([]);
+        expect(collector.pathTo(asked!).slice(-2)).toEqual(['process invocation.requests.step', 'POST access token']);
+        const { hostname, port } = new URL(tokenServer.url);
+        const attributes = { 'http.request.method': 'POST', 'server.address': hostname, 'server.port': Number(port) };
+        expect(collector.attributesOf(asked!)).toMatchObject({ ...attributes, 'http.response.status_code': 200 });
+      });
+    } finally {
+      await tokenServer.close();
+    }
   });
 
   it('one trace goes from a step to its result, and the log finds the call by its invocation and its trace', async () => {
@@ -109,7 +140,7 @@ describe('traces and logs', () => {
 
   it('no secret is in a trace or a log', () => {
     expect(customer.calls[0]?.url).toContain(SECRET);
-    for (const secret of [SECRET, tenant.token, OPERATOR_TOKEN]) {
+    for (const secret of [SECRET, TOKEN, tenant.token, OPERATOR_TOKEN]) {
       expect(collector.text).not.toContain(secret);
       expect(program.output).not.toContain(secret);
     }

@@ -5,10 +5,10 @@
  * was refused. How it ended teaches the circuit and the limits of the function.
  */
 import { type Attempt, type CloudFunction, type InvocationRequest, sameId } from '@cf/contract';
-import { beginSpan } from '@cf/messaging';
 import type { CallOutcome } from './decide-next.js';
 import type { CustomerHttp } from './http/customer-http.js';
 import type { Exchange } from './http/exchange.js';
+import { beginRequestSpan } from './http/request-span.js';
 import { interpretExchange, isBreakerFailure } from './interpret-exchange.js';
 import type { InvokerMetrics } from './invoker-metrics.js';
 import type { CircuitBreakers } from './limits/circuit-breakers.js';
@@ -50,7 +50,7 @@ export class EndpointCaller {
     if (endsAtMs - startedAtMs < 1) return tooLate();
     // Before the breaker: a token server that fails says nothing about the endpoint.
     const { tokens } = callee.endpoint;
-    const answer = tokens === null ? null : await tokens.get(endsAtMs);
+    const answer = tokens === null ? null : await tokens.get(endsAtMs, admitted.traceparent);
     if (answer?.ok === false) return withoutToken(request, answer, [], startedAtMs);
     const permit = this.parts.breakers.admit(key, cloudFunction.circuitResetAt);
     if ('untilMs' in permit) return heldByCircuit(permit);
@@ -91,7 +91,7 @@ export class EndpointCaller {
       if (token === null || exchange.status === null) return { outcome, attempts };
       token.worked ||= exchange.status !== 401;
       if (exchange.status !== 401 || renewed || endedAtMs >= endsAtMs) return { outcome, attempts };
-      const next = await callee.endpoint.tokens?.renew(token, endsAtMs);
+      const next = await callee.endpoint.tokens?.renew(token, endsAtMs, admitted.traceparent);
       if (next === undefined || next === null) return { outcome, attempts };
       if (!next.ok) return withoutToken(request, next, attempts, endedAtMs);
       token = next.token;
@@ -107,9 +107,7 @@ export class EndpointCaller {
   ): Promise<{ exchange: Exchange; outcome: CallOutcome; attempt: Attempt }> {
     const { http, lane, metrics } = this.parts;
     const budgetMs = Math.max(1, endsAtMs - Date.now());
-    const span = beginSpan('POST', 'client', traceparent, () => ({
-      'http.request.method': 'POST',
-      'server.address': endpoint.origin,
+    const span = beginRequestSpan('POST', endpoint.origin, traceparent, () => ({
       'cf.invocation_id': request.invocationId,
       'cf.cloud_function_id': request.cloudFunctionId,
       'cf.attempt': number,

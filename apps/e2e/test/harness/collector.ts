@@ -48,6 +48,10 @@ export class Collector {
     return [...(parent === undefined ? [] : this.pathTo(parent)), span.name];
   }
 
+  attributesOf(span: CollectedSpan): Record<string, string | number | undefined> {
+    return Object.fromEntries(span.attributes.map(({ key, value }) => [key, value.stringValue ?? value.intValue]));
+  }
+
   async close(): Promise<void> {
     this.server.close();
     this.server.closeAllConnections();

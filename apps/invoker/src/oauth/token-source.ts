@@ -13,6 +13,7 @@
 import { FUNCTION_TIMEOUT_MS } from '@cf/contract';
 import { MASK } from '../http/endpoint.js';
 import type { CustomerHttp } from '../http/customer-http.js';
+import { beginRequestSpan } from '../http/request-span.js';
 import { type ReadToken, readToken } from './read-token.js';
 import type { TokenRequest } from './token-request.js';
 
@@ -57,36 +58,45 @@ export class TokenSource {
     private readonly options: TokenSourceOptions,
   ) {}
 
-  /** A token, or why there is none. Never rejects, and answers by `endsAtMs` (ms since the epoch). */
-  get(endsAtMs: number): TokenAnswer | Promise<TokenAnswer> {
+  /**
+   * A token, or why there is none. Never rejects, and answers by `endsAtMs` (ms since the epoch). `traceparent`: whose trace has the
+   * request in it, should this call be the one that asks; others only wait.
+   */
+  get(endsAtMs: number, traceparent?: string): TokenAnswer | Promise<TokenAnswer> {
     const nowMs = Date.now();
     if (this.kept !== null && nowMs < this.kept.untilMs) return { ok: true, token: this.kept.token };
     if (this.underWay === null && this.failed !== null && nowMs < this.failed.untilMs) return this.failed.answer;
-    this.underWay ??= this.ask();
+    this.underWay ??= this.ask(traceparent);
     return within(Math.max(1, endsAtMs - nowMs), this.underWay);
   }
 
   /** Another token than this one, which the endpoint refused; null when asking again would only get one that is refused too. */
-  renew(refused: AccessToken, endsAtMs: number): TokenAnswer | Promise<TokenAnswer> | null {
+  renew(refused: AccessToken, endsAtMs: number, traceparent?: string): TokenAnswer | Promise<TokenAnswer> | null {
     if (this.kept?.token === refused) {
       const nowMs = Date.now();
       if (!refused.worked && nowMs - this.renewedAtMs < ASK_AGAIN_AFTER_MS) return null;
       this.renewedAtMs = nowMs;
       this.kept = null;
     }
-    return this.get(endsAtMs);
+    return this.get(endsAtMs, traceparent);
   }
 
   /** Asks the token server once, whatever is kept, and keeps nothing. */
-  async askOnce(budgetMs: number): Promise<ReadToken> {
+  async askOnce(budgetMs: number, traceparent?: string): Promise<ReadToken> {
     const { orgId, target, body, secrets } = this.request;
-    const answer = readToken(await this.options.http.post({ orgId, target, headers: {}, body, budgetMs }), secrets);
+    const span = beginRequestSpan('POST access token', target.origin, traceparent, () => ({ 'cf.org_id': orgId }));
+    const exchange = await this.options.http.post({ orgId, target, headers: {}, body, budgetMs });
+    const answer = readToken(exchange, secrets);
+    span.end({
+      attributes: { 'http.response.status_code': exchange.status ?? undefined },
+      error: answer.ok ? null : (exchange.failure?.reason ?? answer.reason),
+    });
     this.options.onAsked(answer);
     return answer;
   }
 
-  private async ask(): Promise<TokenAnswer> {
-    const read = await this.askOnce(FUNCTION_TIMEOUT_MS.max);
+  private async ask(traceparent: string | undefined): Promise<TokenAnswer> {
+    const read = await this.askOnce(FUNCTION_TIMEOUT_MS.max, traceparent);
     this.underWay = null;
     if (!read.ok) {
       this.failed = { answer: read, untilMs: Date.now() + ASK_AGAIN_AFTER_MS };
