@@ -1,5 +1,5 @@
 /**
- * Everything this adapter takes from inside kafkajs, in one place: the version is pinned to 2.2.4, and `kafka-*.int-spec.ts` holds
+ * Everything this adapter takes from inside kafkajs, in one place: the version is pinned to 2.2.4, and `kafkajs-contract.int-spec.ts` holds
  * each of these to what is relied on against a real broker.
  *
  * Of kafkajs we use connections, authentication, metadata and the encoding of requests (but that of Produce). Its consumer and producer are not used:
