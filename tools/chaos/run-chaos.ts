@@ -16,6 +16,7 @@ import { Tenant } from '../../apps/e2e/test/harness/tenant.js';
 import type { ListedExecution } from '../checker/check-calls.js';
 import { addFacts, readFacts } from '../checker/facts-folder.js';
 import { startKafkaBroker } from '../kafka-broker.js';
+import { traceEvents } from './trace-events.js';
 
 const KINDS = ['executions', 'postgres', 'broker'] as const;
 type Kind = (typeof KINDS)[number];
@@ -84,7 +85,11 @@ export const runChaos = async ({ folder, triggers, perSecond, faultEveryMs, say 
     }
     await load;
     say('all is sent; waiting until nothing is on its way');
-    addFacts(folder, 'executions', await settled(tenant, folder));
+    const executions = await withUnanswered(tenant, folder, await settled(tenant, folder));
+    addFacts(folder, 'executions', executions);
+    const recorded = new Set(executions.map(({ event }) => event?.id));
+    const lost = readFacts(folder).accepted.filter((id) => !recorded.has(id));
+    if (lost.length > 0) await traceEvents(broker.address, fleet.topicPrefix, lost, join(folder, 'lost.jsonl'));
   } finally {
     for (const name of SERVICES) writeFileSync(join(folder, `${name}.log`), fleet.outputOf(name));
     await Promise.allSettled([fleet.close(), endpoint.stop()]);
@@ -130,6 +135,19 @@ const settled = async (tenant: Tenant, folder: string): Promise<ListedExecution[
     }
     await pause(500);
   }
+};
+
+/** Where more attempts are recorded than the endpoint saw, how many of them got no answer. */
+const withUnanswered = async (tenant: Tenant, folder: string, executions: readonly ListedExecution[]): Promise<ListedExecution[]> => {
+  const calls = new Map<string, number>();
+  for (const { invocationId } of readFacts(folder).calls) calls.set(invocationId, (calls.get(invocationId) ?? 0) + 1);
+  return Promise.all(
+    executions.map(async (execution) => {
+      if (execution.attemptCount <= (calls.get(execution.invocationId) ?? 0)) return execution;
+      const { attempts = [] } = await tenant.execution(execution.invocationId);
+      return { ...execution, unanswered: attempts.filter(({ httpStatus }) => httpStatus === null).length };
+    }),
+  );
 };
 
 const listAll = async (tenant: Tenant): Promise<ListedExecution[]> => {

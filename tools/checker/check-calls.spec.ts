@@ -69,6 +69,13 @@ describe('the checker', () => {
     ['a call that nobody asked for', { sent: [smooth, retried] }, /was never sent/],
   ])('finds %s', (_, over, violation) => expect(violationsOf(over)).toContainEqual(expect.stringMatching(violation)));
 
+  it('allows an attempt that ended before it reached the endpoint, and no more of them than the record says', () => {
+    const calls = sound.calls.map((call) => (call.eventId === smooth ? { ...call, attempt: 2 } : call));
+    const told = (attemptCount: number) => [...without(smooth), executionOf(smooth, { attemptCount, unanswered: 1 })];
+    expect(violationsOf({ calls, executions: told(2) })).toEqual([]);
+    expect(violationsOf({ calls, executions: told(3) })).toEqual([expect.stringMatching(/called 1 times, 3 attempts/)]);
+  });
+
   it('allows what a fault may repeat, and no more', () => {
     expect(violationsOf(repeat(smooth, 1))).toEqual([]);
     const many = Array.from({ length: REPEATED_PER_FAULT_MAX + 1 }, (_, index) => `f${String(index).padStart(7, '0')}${rest}`);

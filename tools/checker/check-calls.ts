@@ -19,6 +19,8 @@ export interface ListedExecution {
   readonly status: string;
   readonly attemptCount: number;
   readonly nextAttemptAt: string | null;
+  /** Attempts that got no HTTP answer: on a busy machine one may end before it reaches the endpoint. Told where the counts differ. */
+  readonly unanswered?: number;
 }
 
 export interface Facts {
@@ -56,18 +58,19 @@ const judge = (eventId: string, executions: readonly ListedExecution[], calls: r
   if (execution === undefined) return [`${eventId} was accepted and is lost`];
   if (more.length > 0) return [`${eventId} has ${executions.length} executions`];
   const found: string[] = [];
-  const { status, attemptCount, nextAttemptAt } = execution;
+  const { status, attemptCount, nextAttemptAt, unanswered = 0 } = execution;
   const answered = calls.some((call) => call.status === 200);
   if (!FINAL.has(status) && nextAttemptAt === null) found.push(`${eventId} is ${status}, neither final nor waiting`);
   if (status === 'succeeded' && !answered) found.push(`${eventId} is said to have succeeded and was never answered 200`);
   if (answered && status !== 'succeeded') found.push(`${eventId} was answered 200 and is ${status}`);
   if (status === 'dead_lettered' && !planOf(eventId).refused) found.push(`${eventId} was given up and was not refused`);
-  if (attemptCount !== calls.length) found.push(`${eventId} was called ${calls.length} times, ${attemptCount} attempts are recorded`);
+  if (attemptCount < calls.length || attemptCount > calls.length + unanswered)
+    found.push(`${eventId} was called ${calls.length} times, ${attemptCount} attempts are recorded`);
   if (calls.some((call) => call.invocationId !== execution.invocationId)) found.push(`${eventId} was called under another invocation id`);
   const extra = calls.length - callsOf(planOf(eventId));
   if (extra > faults) found.push(`${eventId} was called ${extra} times more than its policy says, in ${faults} faults`);
   const numbers = new Set(calls.map(({ attempt }) => attempt));
-  if (calls.length > 0 && Math.max(...numbers) !== numbers.size) found.push(`${eventId} has gaps in its attempts`);
+  if (calls.length > 0 && Math.max(...numbers) > numbers.size + unanswered) found.push(`${eventId} has gaps in its attempts`);
   return found;
 };
 

@@ -11,6 +11,7 @@ const OPERATOR_TOKEN = 'e2e-operator-token-0123456789';
 /** The services of the product as processes of their own on Kafka, behind one address by path as nginx routes them. */
 export class Fleet {
   readonly operator: Api;
+  readonly topicPrefix = `f${randomBytes(4).toString('hex')}.`;
   private readonly programs = new Map<string, Program>();
   private readonly latest = new Map<string, string>();
   private readonly dataDir = mkdtempSync(join(tmpdir(), 'cf-fleet-'));
@@ -23,7 +24,7 @@ export class Fleet {
       DATA_DIR: this.dataDir,
       DATABASE_URL: databaseUrl,
       KAFKA_BROKERS: kafkaBrokers,
-      KAFKA_TOPIC_PREFIX: `f${randomBytes(4).toString('hex')}.`,
+      KAFKA_TOPIC_PREFIX: this.topicPrefix,
       KAFKA_SESSION_TIMEOUT_MS: '6000',
       OPERATOR_TOKEN,
       PARTITIONS_CHAT_EVENTS: '4',
