@@ -107,6 +107,11 @@ export interface GroupMember {
   resume(partitions: readonly TopicPartition[]): void;
   /** True while joined, with an assignment (also an empty one). */
   healthy(): boolean;
+  /**
+   * False once a whole session has passed unanswered, as when a process was paused and goes on: others may own its partitions though
+   * nobody told it yet, and what it started now would be called twice.
+   */
+  mayStart(): boolean;
   /** Calls `revoking`, then leaves the group. */
   leave(): Promise<void>;
 }

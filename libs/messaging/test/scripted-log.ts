@@ -121,6 +121,7 @@ export class ScriptedLog {
           this.deliver(partition);
         }),
       healthy: mine,
+      mayStart: () => true,
       leave: async () => {
         if (!mine()) return;
         await listener.revoking();

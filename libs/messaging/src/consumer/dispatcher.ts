@@ -6,7 +6,7 @@ import type { Task } from './task.js';
 /** Handlers started before the event loop gets its turn, so that handlers that return at once do not keep sockets waiting. */
 const STARTS_PER_TURN = 256;
 
-/** Starts what the scheduler gives, while the gate is open. */
+/** Starts what the scheduler gives, while the gate is open and the partitions are ours for certain. */
 export class Dispatcher {
   #startedThisTurn = 0;
   #wakeIsDue = false;
@@ -15,6 +15,7 @@ export class Dispatcher {
     private readonly scheduler: Scheduler<Task>,
     private readonly gate: Gate,
     private readonly clock: Clock,
+    private readonly mayStart: () => boolean,
     private readonly run: (task: Task) => void,
   ) {}
 
@@ -29,6 +30,7 @@ export class Dispatcher {
   }
 
   start(): void {
+    if (!this.mayStart()) return;
     const nowMs = this.clock.nowMs();
     while (this.gate.isOpen && this.#startedThisTurn < STARTS_PER_TURN) {
       const task = this.scheduler.next(nowMs);

@@ -91,8 +91,9 @@ export class ParallelConsumer {
       (task) => this.#failedAlive(task),
       (task) => this.#yieldSlot(task),
     );
-    this.#dispatcher = new Dispatcher(this.#scheduler, this.#gate, clock, (task) => void this.#runner.run(task));
-    this.#surplusDispatcher = new Dispatcher(this.#surplus, this.#gate, clock, (task) => void this.#runner.run(task));
+    const mayStart = (): boolean => this.#member?.mayStart() !== false;
+    this.#dispatcher = new Dispatcher(this.#scheduler, this.#gate, clock, mayStart, (task) => void this.#runner.run(task));
+    this.#surplusDispatcher = new Dispatcher(this.#surplus, this.#gate, clock, mayStart, (task) => void this.#runner.run(task));
     this.#commits = new CommitLoop(
       this.#committer,
       clock,

@@ -75,6 +75,11 @@ export class EmbeddedGroupMember implements GroupMember {
     return this.state === 'joined' && this.view.readable;
   }
 
+  /** The group lives in this process: both are paused together. */
+  mayStart(): boolean {
+    return true;
+  }
+
   leave(): Promise<void> {
     return this.onLeave(this);
   }

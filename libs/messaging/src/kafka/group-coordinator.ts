@@ -22,6 +22,8 @@ export interface Joined {
   readonly partitions: readonly TopicPartition[];
   /** No generation lies between this one and the member's last: what it had and has again was nobody else's meanwhile. */
   readonly consecutive: boolean;
+  /** The session lasts at least from then, on the clock of `performance.now()`. */
+  readonly atMs: number;
 }
 
 export const typeOf = (error: unknown): string | undefined => (error as Partial<ProtocolError>).type;
@@ -88,6 +90,7 @@ export class GroupCoordinator {
     const { generationId, memberId } = joined;
     this.#memberId = memberId;
     const groupAssignment = joined.leaderId === memberId ? await this.#assign(joined.members) : [];
+    const atMs = performance.now();
     const { memberAssignment } = await this.#ask((broker) => broker.syncGroup({ groupId, generationId, memberId, groupAssignment }));
     this.#generation = generationId;
     this.#lastGeneration = generationId;
@@ -96,6 +99,7 @@ export class GroupCoordinator {
         own.map((partition) => ({ topic, partition })),
       ),
       consecutive: memberId === previous.memberId && generationId === previous.generation + 1,
+      atMs,
     };
   }
 

@@ -19,12 +19,16 @@ export class Heart {
   #gather!: () => void;
   #fail!: (error: unknown) => void;
   readonly #stopping = new AbortController();
+  /** When the last question was asked that was answered: the session lasts at least from then, the answer may have waited to be read. */
+  #heardOfMs: number;
 
   constructor(
     private readonly coordinator: GroupCoordinator,
     private readonly rhythm: HeartRhythm,
+    joinedAtMs: number,
     private readonly missed: (error: unknown) => Promise<void>,
   ) {
+    this.#heardOfMs = joinedAtMs;
     this.rebalance = new Promise((resolve) => (this.#gather = resolve));
     this.end = new Promise((_, reject) => (this.#fail = reject));
     this.end.catch(() => undefined);
@@ -35,6 +39,11 @@ export class Heart {
     this.#stopping.abort();
   }
 
+  /** The session that was heard of last is not over. */
+  get isInSession(): boolean {
+    return performance.now() - this.#heardOfMs < this.rhythm.sessionTimeoutMs;
+  }
+
   /** Ends the membership from this side. */
   fail(error: unknown): void {
     this.#fail(error);
@@ -42,22 +51,22 @@ export class Heart {
 
   async #beat(): Promise<void> {
     const { signal } = this.#stopping;
-    let answeredMs = performance.now();
     for (;;) {
       await pause(this.rhythm.intervalMs, signal);
       if (signal.aborted) return;
+      const askedMs = performance.now();
       try {
-        await this.#askWithin(answeredMs + this.rhythm.sessionTimeoutMs - performance.now());
-        answeredMs = performance.now();
+        await this.#askWithin(this.#heardOfMs + this.rhythm.sessionTimeoutMs - askedMs);
+        this.#heardOfMs = askedMs;
       } catch (error) {
         if (signal.aborted) return;
         if (isExpulsion(error)) return this.#fail(error);
         if (isRebalance(error)) {
-          answeredMs = performance.now();
+          this.#heardOfMs = askedMs;
           this.#gather();
           continue;
         }
-        if (performance.now() - answeredMs >= this.rhythm.sessionTimeoutMs) return this.#fail(error);
+        if (!this.isInSession) return this.#fail(error);
         await this.missed(error);
       }
     }

@@ -101,6 +101,10 @@ export class KafkaGroupMember implements GroupMember {
     return this.#heart !== null && this.#stopped.size === 0 && !this.#leaving.signal.aborted;
   }
 
+  mayStart(): boolean {
+    return this.#heart?.isInSession === true;
+  }
+
   leave(): Promise<void> {
     return (this.#left ??= this.#leave());
   }
@@ -143,10 +147,10 @@ export class KafkaGroupMember implements GroupMember {
   async #join(): Promise<void> {
     const owned = this.assignment().map(({ topic, partition }) => ({ topic: this.connection.physical(topic), partition }));
     this.#heart = null;
-    const { partitions, consecutive } = await this.#coordinator.join(owned);
+    const { partitions, consecutive, atMs } = await this.#coordinator.join(owned);
     const { heartbeatIntervalMs, sessionTimeoutMs } = this.connection.settings;
     const rhythm = { intervalMs: heartbeatIntervalMs, sessionTimeoutMs };
-    this.#heart = new Heart(this.#coordinator, rhythm, (error) => this.connection.failed(error));
+    this.#heart = new Heart(this.#coordinator, rhythm, atMs, (error) => this.connection.failed(error));
     this.#told = true;
 
     const assigned = partitions.map(({ topic, partition }) => ({ topic: this.connection.logical(topic), partition }));

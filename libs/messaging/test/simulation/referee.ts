@@ -7,12 +7,14 @@
  *   - an ownership runs a record once (again only after a failure), in the order of its key, one of a key at a time, within limits;
  *     one that gave its slot back counts for neither, and there are no more of those than slots
  *   - what an earlier owner got committed is not run again; a drain that ended in time leaves nothing to repeat
+ *   - a process that was silent for a session starts nothing before it was heard again
  *   - a record is given up only with cause
  */
 import { decodeOffsetMetadata } from '../../src/consumer/offset-metadata.js';
 import type { AssignedPartition, LogRecord, OffsetCommit, TopicPartition } from '../../src/log.js';
 import { MessagingError } from '../../src/errors.js';
 import type { Scenario } from './scenario.js';
+import { SESSION_TIMEOUT_MS } from './simulated-coordinator.js';
 import type { SimulatedProcess } from './simulated-process.js';
 import { nameOf, recordName, type SimulatedTopics } from './simulated-topics.js';
 import type { Tally } from './tally.js';
@@ -72,6 +74,7 @@ interface ProcessFacts {
   commitsAtMs: number;
   commitFailedAtMs: number;
   unsettledSinceMs: number;
+  inSessionFromMs: number;
 }
 
 export interface Limits {
@@ -175,6 +178,11 @@ export class Referee {
     facts.isRejoining = true;
   }
 
+  /** The process knows that its session lasts at least from then. */
+  inSession(process: SimulatedProcess, fromMs: number): void {
+    this.#factsOf(process).inSessionFromMs = fromMs;
+  }
+
   fellOut(process: SimulatedProcess): void {
     const facts = this.#factsOf(process);
     facts.unsettledSinceMs = this.time.nowMs;
@@ -250,6 +258,7 @@ export class Referee {
     }
     if (!ownership.isPrepared) this.#violated(`${name} starts before its group is prepared`);
     if (facts.isRevoking) this.#violated(`${name} starts while its partition may go`);
+    if (this.time.nowMs - facts.inSessionFromMs > SESSION_TIMEOUT_MS) this.#violated(`${name} starts after a silent session`);
     if (ownership.tries.has(record.offset)) this.#violated(`${name} runs twice in one ownership`);
     if (covers(ownership.known, record.offset)) this.#violated(`${name} is run again although it was committed`);
     if (!isSurplus) {
@@ -459,6 +468,7 @@ export class Referee {
         commitsAtMs: -Infinity,
         commitFailedAtMs: -Infinity,
         unsettledSinceMs: this.time.nowMs,
+        inSessionFromMs: this.time.nowMs,
       };
       if (!process.isDead) this.#processes.set(process, facts);
     }

@@ -9,6 +9,8 @@ const REBALANCE_MARGIN_MS = 1_500;
 export interface Joined {
   readonly generation: number;
   readonly partitions: readonly TopicPartition[];
+  /** When the session begins. */
+  readonly atMs: number;
 }
 
 interface Membership {
@@ -120,7 +122,7 @@ export class SimulatedCoordinator {
       member.lastSeenMs = this.time.nowMs;
       const { answer } = member;
       member.answer = null;
-      answer?.({ generation: this.generation, partitions });
+      answer?.({ generation: this.generation, partitions, atMs: this.time.nowMs });
     }
   }
 }

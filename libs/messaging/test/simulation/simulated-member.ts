@@ -45,6 +45,8 @@ export class SimulatedMember implements GroupMember {
   readonly #settled = new Gate();
   #generation = -1;
   #isJoined = false;
+  /** On the clock of the process: its session lasts at least from then. */
+  #heardOfMs = -Infinity;
   #isSuspended = true;
   #fetchIsDue = false;
   #leaving: Leaving = 'no';
@@ -108,6 +110,10 @@ export class SimulatedMember implements GroupMember {
     return this.#isJoined && this.#leaving === 'no';
   }
 
+  mayStart(): boolean {
+    return this.process.nowMs() - this.#heardOfMs < SESSION_TIMEOUT_MS;
+  }
+
   async leave(): Promise<void> {
     if (this.#leaving === 'no') this.#leaving = 'asked';
     this.#wake();
@@ -143,7 +149,7 @@ export class SimulatedMember implements GroupMember {
     const { topics } = this.options;
     const [owned, ownedIn] = [this.assignment(), this.#generation];
     const { coordinator } = this.cluster;
-    const { generation, partitions } = await this.#network.ask<Joined>(
+    const { generation, partitions, atMs } = await this.#network.ask<Joined>(
       (answer) => coordinator.join(this.#memberId, topics, owned, ownedIn, answer),
       JOIN_TIMEOUT_MS,
     );
@@ -151,6 +157,7 @@ export class SimulatedMember implements GroupMember {
     const keys = new Set(partitions.map(nameOf));
     this.#lose([...this.#owned.values()].filter((each) => !isConsecutive || !keys.has(nameOf(each))));
     this.#generation = generation;
+    this.#heardOf(atMs);
     this.#isJoined = true;
     this.#isSuspended = false;
     this.#settled.open();
@@ -210,21 +217,26 @@ export class SimulatedMember implements GroupMember {
 
   async #stay(): Promise<void> {
     const { coordinator } = this.cluster;
-    let answeredMs = this.process.nowMs();
     while (this.#leaving === 'no') {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
         this.process.after(HEARTBEAT_MS, resolve);
       });
       if (this.#leaving !== 'no') return;
+      const askedMs = this.cluster.time.nowMs;
       const refusal = await this.#network
         .ask<Refusal | null>((answer) => answer(coordinator.heartbeat(this.#memberId, this.#generation)))
         .catch(() => 'unknown' as const);
       if (refusal === 'expelled') throw new Error('expelled');
       if (refusal === 'rebalancing') return;
-      if (refusal === null) answeredMs = this.process.nowMs();
-      else if (this.process.nowMs() - answeredMs > SESSION_TIMEOUT_MS) throw new Error('no heartbeat was answered');
+      if (refusal === null) this.#heardOf(askedMs);
+      else if (!this.mayStart()) throw new Error('no heartbeat was answered');
     }
+  }
+
+  #heardOf(atMs: number): void {
+    this.#heardOfMs = this.process.nowMs() - (this.cluster.time.nowMs - atMs);
+    this.cluster.referee.inSession(this.process, atMs);
   }
 
   async #drain(): Promise<void> {
