@@ -58,6 +58,8 @@ export const runInvokers = async (options: InvokersOptions): Promise<void> => {
     KAFKA_SESSION_TIMEOUT_MS: String(SESSION_MS),
     INVOKER_TRIGGER_CALLS_MAX: String(CALLS_MAX.trigger),
     INVOKER_STEP_CALLS_MAX: String(CALLS_MAX.step),
+    // Nobody is here who would send deferred surplus again, and some calls linger.
+    INVOKER_QUOTA_CALL_MS: '60000',
     PARTITIONS_STEPS: String(partitions),
     PARTITIONS_TRIGGERS: String(partitions),
     PARTITIONS_EXECUTIONS: String(partitions),

@@ -27,7 +27,7 @@ export interface InvokersVerdict {
 const readRequests = ({ run, requests }: InvokersFacts, found: Findings): Requests => {
   const partitionOf = new Int16Array(run.triggers).fill(-1);
   const offsetOf = new Int32Array(run.triggers);
-  const partitions: { offset: number; number: number }[][] = [];
+  const partitions: number[][] = [];
   let repeated = 0;
   for (const { partition, offset, number } of requests) {
     if (number >= run.triggers) {
@@ -35,13 +35,13 @@ const readRequests = ({ run, requests }: InvokersFacts, found: Findings): Reques
     } else if (partitionOf[number] === -1) {
       partitionOf[number] = partition;
       offsetOf[number] = offset;
-      (partitions[partition] ??= []).push({ offset, number });
+      (partitions[partition] ??= []).push(number);
     } else repeated++;
   }
   partitionOf.forEach((partition, number) => {
     if (partition === -1) found.broken(`trigger ${number} was acknowledged and is not in the log`);
   });
-  for (const of of partitions) of?.sort((a, b) => a.offset - b.offset);
+  for (const of of partitions) of?.sort((a, b) => offsetOf[a]! - offsetOf[b]!);
   return { partitionOf, offsetOf, partitions, repeated };
 };
 
@@ -113,8 +113,8 @@ const judgeCommits = (commits: Commits, requests: Requests, results: Results, fo
     const lies = requests.partitions[partition] ?? [];
     let next = 0;
     for (const { offset, atMs } of of) {
-      for (; next < lies.length && lies[next]!.offset < offset; next++) {
-        const { number } = lies[next]!;
+      for (; next < lies.length && requests.offsetOf[lies[next]!]! < offset; next++) {
+        const number = lies[next]!;
         if (results.atMs[number]! > atMs) found.broken(`trigger ${number} was committed before its result was in the log`);
       }
     }

@@ -16,7 +16,7 @@ export interface Made {
   readonly atMs: number;
 }
 
-export const isUnaware = ({ kind, worker, fromMs, toMs }: Fault, made: Made): boolean =>
+const isUnaware = ({ kind, worker, fromMs, toMs }: Fault, made: Made): boolean =>
   kind === 'pause' && made.worker === worker && made.atMs >= fromMs && made.atMs <= toMs + UNAWARE_MS;
 
 const explains = (fault: Fault, earlier: Made, later: Made): boolean => {
@@ -25,7 +25,7 @@ const explains = (fault: Fault, earlier: Made, later: Made): boolean => {
     case 'kill':
       return earlier.worker === fault.worker && earlier.atMs <= fault.toMs + ON_THE_WIRE_MS;
     case 'pause':
-      return (earlier.worker === fault.worker && earlier.atMs <= fault.toMs + UNAWARE_MS) || isUnaware(fault, later);
+      return earlier.worker === fault.worker && earlier.atMs <= fault.toMs + UNAWARE_MS;
     case 'broker':
       return earlier.atMs <= fault.toMs + UNAWARE_MS;
     case 'restart':
@@ -36,6 +36,9 @@ const explains = (fault: Fault, earlier: Made, later: Made): boolean => {
 /** The latest fault that explains why `later` was made although `earlier` was; -1 when none does. */
 export const explainedBy = (faults: readonly Fault[], earlier: Made, later: Made): number =>
   faults.findLastIndex((fault) => explains(fault, earlier, later));
+
+/** The pause from which the worker of this call woke up without knowing yet what it had lost; -1 when there is none. */
+export const unawareBy = (faults: readonly Fault[], made: Made): number => faults.findLastIndex((fault) => isUnaware(fault, made));
 
 /** Whether the broker was away, or a worker had not read its answers, at that time: what was sent then may be sent again. */
 export const isAnswerLost = (faults: readonly Fault[], atMs: number): boolean =>

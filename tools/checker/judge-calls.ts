@@ -1,5 +1,5 @@
 /** The endpoint's log, call by call: what was called again, in which order, and what ran side by side. */
-import { explainedBy, isUnaware, type Made } from './explain-by-faults.ts';
+import { explainedBy, type Made, unawareBy } from './explain-by-faults.ts';
 import { type Lane, ORDER_KEYS, orderKeyOf } from './invocation-plan.ts';
 import type { CommitFact, Fault, InvokersFacts } from './invokers-facts.ts';
 
@@ -26,7 +26,7 @@ export interface FaultEffect {
 export interface Requests {
   readonly partitionOf: Int16Array;
   readonly offsetOf: Int32Array;
-  readonly partitions: readonly (readonly { readonly offset: number; readonly number: number }[])[];
+  readonly partitions: readonly (readonly number[])[];
   readonly repeated: number;
 }
 
@@ -103,13 +103,15 @@ export const judgeCalls = (
 
   const judgeRepeat = (lane: Lane, number: number, made: Made): void => {
     const earlier = called[lane].last(number);
-    const by = explainedBy(faults, earlier, made);
+    const explained = explainedBy(faults, earlier, made);
+    const woken = unawareBy(faults, made);
+    const by = explained === -1 ? woken : explained;
     const name = `${lane} ${number} was called by worker ${earlier.worker} and again by worker ${made.worker}`;
     if (by === -1) return found.broken(`${name}, and no fault explains it`);
     effects[by]!.repeated[lane]++;
-    if (faults.some((fault) => isUnaware(fault, made))) unaware++;
-    else if (lane === 'trigger' && requests.offsetOf[number]! < watermark(requests.partitionOf[number]!, made.atMs))
-      found.broken(`${name} after it was committed`);
+    const isCommitted = lane === 'trigger' && requests.offsetOf[number]! < watermark(requests.partitionOf[number]!, made.atMs);
+    if (woken !== -1 && (explained === -1 || isCommitted)) unaware++;
+    else if (isCommitted) found.broken(`${name} after it was committed`);
   };
 
   const judgeOrder = (number: number, made: Made, isFirst: boolean): number => {
@@ -119,7 +121,7 @@ export const judgeCalls = (
     highest[orderKey] = Math.max(highest[orderKey]!, offset);
     for (const other of openOf.get(orderKey) ?? []) {
       const earlier = open.get(other)!;
-      const by = explainedBy(faults, earlier, made);
+      const by = Math.max(explainedBy(faults, earlier, made), unawareBy(faults, made));
       if (by === -1)
         found.broken(`trigger ${number} began at worker ${made.worker} while another of its order key ran at ${earlier.worker}`);
       else effects[by]!.overlaps++;
