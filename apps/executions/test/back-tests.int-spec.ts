@@ -99,7 +99,14 @@ describe('a back-test of triggers', () => {
     );
     const twin = { ...requests[0]!, invocationId: randomUUID(), triggerId: narrow };
     const long = triggerRequest({ orgId, triggerId: matching, body: JSON.stringify({ ...event, pad: 'x'.repeat(20_000) }) });
-    await executions.publish(triggerInvocationResults, ...[...requests, twin].map((request) => failed(request)), succeeded(long));
+    const notification = triggerRequest({
+      orgId,
+      triggerId: null,
+      event: { id: randomUUID(), type: 'notification.circuit_opened' },
+      body: '{}',
+    });
+    const results = [...requests, twin, notification].map((request) => failed(request));
+    await executions.publish(triggerInvocationResults, ...results, succeeded(long));
     await eventually(async () => expect(await executions.recorded()).toBe(true));
     const byId = await post('/back-tests', { eventIds: [events[1]!.id.toUpperCase()] });
     expect(byId.body.data).toMatchObject([{ event: { id: events[1]!.id }, isKept: true }]);

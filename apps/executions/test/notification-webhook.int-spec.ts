@@ -34,13 +34,31 @@ describe('the notification webhook of an organization', () => {
       from: 'beginning',
       onRecords: (_partition, records) => {
         for (const { value } of records) {
-          const { action } = auditEvent.parse(JSON.parse(String(value)));
-          if (action.startsWith('notification-webhook')) actions.push(action);
+          const { action, orgId: of } = auditEvent.parse(JSON.parse(String(value)));
+          if (of === orgId && action.startsWith('notification-webhook')) actions.push(action);
         }
       },
     });
   });
   afterAll(() => executions.stop());
+
+  it('gets at once what had begun before it was set', async () => {
+    const [early, other] = [await executions.addOrganization(), randomUUID()];
+    const taking = randomUUID();
+    await executions.setFunction(early, taking);
+    const failOnce = () =>
+      executions.publish(triggerInvocationResults, failed(triggerRequest({ orgId: early, cloudFunctionId: other, triggerId: null })));
+    await failOnce();
+    await eventually(async () => expect((await executions.get(`/v1/orgs/${early}/notifications`)).body.data).toMatchObject([{ count: 1 }]));
+    await executions.request('PUT', `/v1/orgs/${early}/notification-webhook`, { body: { cloudFunctionId: taking } });
+    await failOnce();
+    const taken = await eventually(() => {
+      const found = executions.sent.filter(({ cloudFunctionId }) => cloudFunctionId === taking);
+      expect(found).toHaveLength(1);
+      return found[0]!;
+    });
+    expect(JSON.parse(taken.body)).toMatchObject({ data: { count: 2 } });
+  });
 
   it('is set, read and taken away with scopes of its own, and each change is audited', async () => {
     expect(await executions.get(path())).toMatchObject({ status: 404 });

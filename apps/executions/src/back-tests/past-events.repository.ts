@@ -18,7 +18,7 @@ const EVENTS = `
   SELECT DISTINCT ON (executions.event_id) executions.event_id AS id, executions.event_type AS type,
          CASE WHEN requests.truncated THEN NULL ELSE requests.body END AS text
   FROM executions LEFT JOIN requests ON requests.invocation_id = executions.invocation_id AND requests.accepted_at = executions.accepted_at
-  WHERE executions.invocation_id = ANY($1::uuid[]) AND executions.event_id IS NOT NULL AND NOT executions.test
+  WHERE executions.invocation_id = ANY($1::uuid[]) AND executions.event_id IS NOT NULL AND executions.trigger_id IS NOT NULL AND NOT executions.test
   ORDER BY executions.event_id, coalesce(requests.truncated, true)`;
 
 /** Events that some trigger took: only those leave an execution, and with it their text. */
@@ -36,7 +36,9 @@ export class PastEvents {
 
   async newest(orgId: string, triggerId: string | null, count: number): Promise<PastEvent[]> {
     const filters: ExecutionFilters = { kind: ['trigger'], test: false, ...(triggerId === null ? {} : { triggerId: [triggerId] }) };
-    const { rows } = await this.pages.find({ orgId, filters, text: null, after: null, limit: EXECUTIONS_LOOKED_AT });
+    const page = await this.pages.find({ orgId, filters, text: null, after: null, limit: EXECUTIONS_LOOKED_AT });
+    // Notifications are events of ours, which no trigger took.
+    const rows = page.rows.filter((row) => row.triggerId !== null);
     const ids = [...new Set(rows.flatMap(({ eventId }) => (eventId === null ? [] : [sameId(eventId)])))].slice(0, count);
     const events = await this.read(
       orgId,

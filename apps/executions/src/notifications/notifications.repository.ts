@@ -15,11 +15,16 @@ const KEPT_DAYS = 30;
 /** Of one organization; a function that flaps all day makes a few hundred. */
 const KEPT_MAX = 10_000;
 
-/** One for the function that takes the notifications of the organization, unless they tell of that function itself. */
-const delivery = (closing: boolean, dueAt: string): string => `
+/**
+ * One for the function that takes the notifications of the organization, unless they tell of that function itself: at once for one that it has
+ * not got, else when it is closed.
+ */
+const DELIVERY = `
   INSERT INTO notification_deliveries (org_id, notification_id, cloud_function_id, closing, due_at, created_at)
-  SELECT told.org_id, told.id, webhook.cloud_function_id, ${closing}, ${dueAt}, date_trunc('milliseconds', now())
+  SELECT told.org_id, told.id, webhook.cloud_function_id, begun.already, CASE WHEN begun.already THEN told.created_at + interval '${COALESCED_MINUTES} minutes' ELSE now() END,
+         date_trunc('milliseconds', now())
   FROM told JOIN notification_webhooks AS webhook ON webhook.org_id = told.org_id
+  CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM notification_deliveries WHERE notification_id = told.id)) AS begun(already)
   WHERE webhook.cloud_function_id <> told.cloud_function_id AND (webhook.types IS NULL OR told.type = ANY(webhook.types))
   ON CONFLICT (notification_id, closing) DO NOTHING`;
 
@@ -27,14 +32,14 @@ const COALESCE = `
   WITH told AS (
     UPDATE notifications SET count = count + $4, updated_at = date_trunc('milliseconds', now()), position = nextval('notification_positions')
     WHERE org_id = $1 AND cloud_function_id = $2 AND type = $3 AND created_at > now() - interval '${COALESCED_MINUTES} minutes' RETURNING *),
-  planned AS (${delivery(true, `told.created_at + interval '${COALESCED_MINUTES} minutes'`)})
+  planned AS (${DELIVERY})
   SELECT id FROM told`;
 
 const ADD = `
   WITH told AS (
     INSERT INTO notifications (position, org_id, cloud_function_id, type, count, details, created_at, updated_at)
     VALUES (nextval('notification_positions'), $1, $2, $3, $4, $5, date_trunc('milliseconds', now()), date_trunc('milliseconds', now())) RETURNING *)
-  ${delivery(false, 'now()')}`;
+  ${DELIVERY}`;
 
 const PRUNE = `
   DELETE FROM notifications USING (
