@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 
@@ -10,5 +10,7 @@ describe('planted bugs', () => {
   it.each(readdirSync(patches))('%s still applies; `npm run planted-bugs` shows that it is caught', (name) => {
     const { status, stderr } = spawnSync('git', ['apply', '--check', join(patches, name)], { cwd: root, encoding: 'utf8' });
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    // What the report says of it.
+    expect(readFileSync(join(patches, name), 'utf8')).toMatch(/^[A-Z].*\.\n\ndiff /);
   });
 });

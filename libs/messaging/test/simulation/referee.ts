@@ -283,6 +283,7 @@ export class Referee {
 
   yielded(run: Run): void {
     this.tell(`  ${recordName(run.record)} gives its slot back`);
+    this.tally.count('yielded');
     run.isYielded = true;
   }
 

@@ -304,9 +304,9 @@ class World {
 
   /** Generous: every call after the other, and the time that sessions, joins and back-off take. */
   #quickWorkMs(): number {
-    const { records, callMs, poison, hangingFunction, maxInFlight, bulkheadLimit, maxBufferedRecords } = this.#scenario;
+    const { records, callMs, poison, hangingFunction, maxInFlight, bulkheadLimit, maxBufferedRecords, valueBytesMax } = this.#scenario;
     const isSuspect = this.#referee.alone().some((record) => functionOf(record) === HANGING);
-    const isApart = !isSuspect && maxInFlight > bulkheadLimit && maxBufferedRecords >= records * 4;
+    const isApart = !isSuspect && maxInFlight > bulkheadLimit && maxBufferedRecords >= records * 4 && valueBytesMax === 0;
     const hangingMs = hangingFunction && !isApart ? HANGING_MS * 5 : 0;
     return 25_000 + records * callMs * 1.5 + hangingMs + (poison ? LIVES_OF_POISON_MS : 0);
   }

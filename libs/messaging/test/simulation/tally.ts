@@ -32,6 +32,7 @@ export const FIGURES = {
   keyBursts: 'records that came behind eight or more of their order key',
   limitChanges: 'limits of functions that changed',
   callsFailed: 'calls that failed and were tried again',
+  yielded: 'calls that gave their slot back while their result was published',
   callsAborted: 'calls that were aborted',
   publishesFailed: 'results whose publishing failed',
   preparationsFailed: 'preparations of new partitions that failed',
