@@ -2,9 +2,9 @@
  * The circuits of one lane, a circuit for each function; `circuit.ts` says how one works. They know nothing of other workers
  * (docs/adr: circuits are each worker's own).
  */
-import { EventEmitter } from 'node:events';
 import { BREAKER, type CircuitState } from '@cf/contract';
 import { BUCKETS, Circuit, type CircuitRules, type Permit } from './circuit.js';
+import { Rotation } from './rotation.js';
 
 /** A circuit that was quiet for longer than its window knows nothing any more. */
 const IDLE_MS = 2 * BREAKER.windowMs;
@@ -26,7 +26,7 @@ export class CircuitBreakers {
   /** Least recently used first. */
   private readonly circuits = new Map<string, Circuit>();
   /** One timer turns the windows of all circuits. */
-  private readonly rotation = new EventEmitter().setMaxListeners(0);
+  private readonly rotation = new Rotation();
   private readonly rotor: NodeJS.Timeout;
 
   constructor(
@@ -34,7 +34,7 @@ export class CircuitBreakers {
     private readonly changed: (to: CircuitState) => void = () => undefined,
   ) {
     this.rotor = setInterval(() => {
-      this.rotation.emit('rotate');
+      this.rotation.rotate();
       this.forgetQuiet();
     }, BREAKER.windowMs / BUCKETS).unref();
   }
