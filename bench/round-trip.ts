@@ -55,12 +55,20 @@ const drive = async (
   });
   await reader.positioned;
   const publisher = log.createPublisher('drive', 'step');
-  await atRate(perSecond, seconds, () => {
+  const send = (): void => {
     const id = randomUUID();
     sentAt.set(id, performance.now());
     void publisher.publish(record(id));
-  });
-  for (const giveUpAt = Date.now() + 10_000; sentAt.size > 0 && Date.now() < giveUpAt; ) await pause(50);
+  };
+  const answered = async (timeoutMs: number): Promise<void> => {
+    for (const giveUpAt = Date.now() + timeoutMs; sentAt.size > 0 && Date.now() < giveUpAt; ) await pause(20);
+  };
+  // Groups of a broker that is new take their time to be settled.
+  send();
+  await answered(30_000);
+  latencies.length = 0;
+  await atRate(perSecond, seconds, send);
+  await answered(10_000);
   await Promise.all([reader.close(), publisher.close()]);
   const steady = latencies.slice(Math.floor(latencies.length / 5));
   return { answered: latencies.length, of: perSecond * seconds, p50Ms: round(quantile(steady, 0.5)), p99Ms: round(quantile(steady, 0.99)) };

@@ -60,6 +60,8 @@ export interface Running {
 export interface Rate {
   readonly callsPerSecond: number;
   readonly cpuUsPerCall: number | null;
+  /** Calls that the figures are of; few mean that the contender stood still or had worked off the backlog before. */
+  readonly calls: number;
   /** Share of one core that the endpoint took, which shows whether it was the bottleneck. */
   readonly endpointCore: number;
 }
@@ -156,6 +158,7 @@ const between = (before: Instant, after: Instant): Rate => {
     callsPerSecond: Math.round((calls / ms) * 1_000),
     cpuUsPerCall:
       before.cpuMs === null || after.cpuMs === null || calls === 0 ? null : Math.round(((after.cpuMs - before.cpuMs) * 1_000) / calls),
+    calls,
     endpointCore: Number(((after.endpointCpuMs - before.endpointCpuMs) / ms).toFixed(2)),
   };
 };

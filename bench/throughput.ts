@@ -54,9 +54,9 @@ export const measureThroughput = async (workload: Workload, options: ThroughputO
       if (isFramework(peer) && index >= FRAMEWORK_ROUNDS_MAX) continue;
       const rate = await measure(peer, workload, stage, options);
       rounds.get(peer)?.push(rate);
-      const { callsPerSecond, cpuUsPerCall, endpointCore } = rate;
+      const { callsPerSecond, cpuUsPerCall, calls, endpointCore } = rate;
       process.stdout.write(
-        `  ${workload.name} round ${index + 1} ${peer}: ${callsPerSecond} calls/s, ${cpuUsPerCall ?? '?'} µs CPU a call, endpoint at ${endpointCore} cores\n`,
+        `  ${workload.name} round ${index + 1} ${peer}: ${callsPerSecond} calls/s, ${cpuUsPerCall ?? '?'} µs CPU a call (${calls} calls), endpoint at ${endpointCore} cores\n`,
       );
     }
   }
