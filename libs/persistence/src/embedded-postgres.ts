@@ -9,7 +9,7 @@
  *   left over by kill -9 ────┘                                    └─ held by a live process: the start fails
  *   owned ──connection lost (Postgres died or was restarted)──> reached again, on the same port, spawned anew if it is gone
  */
-import { mkdirSync, realpathSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type pg from 'pg';
@@ -18,6 +18,7 @@ import { type Cluster, type Reached, reach } from './embedded/cluster.js';
 import { findBinaries } from './embedded/postgres-binaries.js';
 import { readPostmaster, stopPostmaster } from './embedded/postmaster.js';
 import { postgresUser } from './embedded/system-user.js';
+import { makeFolder } from './make-folder.js';
 
 export interface EmbeddedPostgresOptions {
   /** Postgres is kept in `postgres` below it, its password and log beside that. */
@@ -38,7 +39,7 @@ const LOCK_TIMEOUT_MS = 3_000;
 
 /** Starts Postgres in `dataDir`, or takes over the one that a killed process left there. Rejects while another live process uses it. */
 export const startEmbeddedPostgres = async (options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> => {
-  mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
+  makeFolder(options.dataDir);
   const dataDir = realpathSync(options.dataDir);
   const folder = join(dataDir, 'postgres');
   const passwordFile = join(dataDir, 'postgres.password');

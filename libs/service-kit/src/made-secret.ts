@@ -1,11 +1,15 @@
-import { chmodSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isNativeError } from 'node:util/types';
+import { makeFolder } from '@cf/persistence';
 import { InvalidSettingsError } from './read-config.js';
+
+/** A disk that is full tells no path. */
+const FULL = new Set(['ENOSPC', 'EDQUOT']);
 
 /** What an error in the data folder means for an operator: a folder that cannot be used is a wrong setting. */
 export const describeDataDirError = (error: unknown): unknown =>
-  isNativeError(error) && (error as NodeJS.ErrnoException).path !== undefined
+  isNativeError(error) && ((error as NodeJS.ErrnoException).path !== undefined || FULL.has((error as NodeJS.ErrnoException).code ?? ''))
     ? new InvalidSettingsError([{ name: 'DATA_DIR', detail: error.message }])
     : error;
 
@@ -14,7 +18,7 @@ export const describeDataDirError = (error: unknown): unknown =>
  * Services that start at once agree: the first complete file wins.
  */
 export const madeSecret = (dataDir: string, name: string, make: () => string): string => {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  makeFolder(dataDir);
   const file = join(dataDir, name);
   const draft = `${file}.${process.pid}`;
   try {

@@ -43,6 +43,7 @@ describe('settings of the platform', () => {
     [standalone, { KAFKA_BROKERS: 'a:99999' }, 'KAFKA_BROKERS'],
     [standalone, { DATABASE_URL: 'postgres://u:p@host:port/x' }, 'DATABASE_URL'],
     [standalone, { DATA_DIR: '/dev/null' }, 'DATA_DIR'],
+    [standalone, { DATA_DIR: '/proc/nothing/here' }, 'DATA_DIR'],
     [standalone, { ALLOWED_ADDRESSES: 'none,10.0.0.0/8' }, 'ALLOWED_ADDRESSES'],
     [standalone, { DENIED_ADDRESSES: '8.8.8.8' }, 'DENIED_ADDRESSES'],
     [standalone, { ALLOW_HTTP: 'yes' }, 'ALLOW_HTTP'],

@@ -70,7 +70,8 @@ export const initialise = (folder: string, initdb: string, passwordFile: string,
       stdio: ['ignore', 'ignore', 'pipe', password],
       encoding: 'utf8',
     });
-    if (done.status !== 0) throw new Error(`initdb in ${draft} failed: ${done.error?.message ?? done.stderr.trim()}`);
+    if (done.status !== 0)
+      throw new Error(`initdb in ${draft} failed: ${done.error?.message ?? done.stderr.trim()}: mend that, or choose another DATA_DIR`);
     settle(draft, folder);
   } finally {
     closeSync(password);
