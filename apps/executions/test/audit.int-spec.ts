@@ -86,6 +86,8 @@ describe('the audit of executions', () => {
 
   it('tells who ordered a retry, once, and nothing of a retry that was refused', async () => {
     expect((await executions.request('POST', `${path}/retries`, { token })).status).toBe(202);
+    // Sent, and marked as sent: until then one more order only brings it forward.
+    await eventually(async () => expect((await executions.get(path)).body).toMatchObject({ status: 'queued', nextAttemptAt: null }));
     await eventually(() => expect(executions.sentOf(request.invocationId)).toHaveLength(1));
     expect((await executions.request('POST', `${path}/retries`, { token })).status).toBe(409);
     expect(await told('execution.retried')).toMatchObject([{ orgId, actor: { type: 'access-token' }, outcome: 'done' }]);
