@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { describeOnKafka, eventually, RecordingMember } from '@cf/testing';
 import { startKafkaBroker, type KafkaBroker } from '../../../tools/kafka-broker.js';
+import { ParallelConsumer } from '../src/consumer/parallel-consumer.js';
 import { KafkaFixture, numbered, publishAll, topicSpec, upTo, valuesOf } from './kafka-fixture.js';
 
 const START_MS = 180_000;
@@ -100,7 +101,7 @@ describeOnKafka('the log on a Kafka broker of its own', () => {
     );
 
     it(
-      'lets go of its partitions when it was away for longer than a session, and takes them again',
+      'lets go of its partitions when it was away for longer than a session, is red with the reason meanwhile, and takes them again',
       async () => {
         kafka = new KafkaFixture(broker.address);
         const log = await kafka.log({ sessionTimeoutMs: 1_500 });
@@ -110,14 +111,38 @@ describeOnKafka('the log on a Kafka broker of its own', () => {
         const member = await RecordingMember.join(log, { topics: [spec.name], group: randomUUID() });
         await member.got(5);
         await member.commit(spec.name, 0, 3);
+        const handled: number[] = [];
+        const rejoins: string[] = [];
+        const consumer = new ParallelConsumer(
+          log,
+          {
+            group: randomUUID(),
+            topics: [spec.name],
+            maxInFlight: 8,
+            maxBufferedRecords: 100,
+            maxBufferedBytes: 1e6,
+            onRevoke: 'drain',
+            drainTimeoutMs: 1_000,
+          },
+          { handle: async (record) => void handled.push(...valuesOf([record])), unprocessable: async () => undefined },
+          { rejoining: (_, { message }) => rejoins.push(message) },
+        );
+        await consumer.start();
+        await eventually(() => expect(handled).toHaveLength(5));
         await broker.kill();
         await eventually(() => expect(member.lostPartitions).toEqual([{ topic: spec.name, partition: 0 }]));
         expect(member.failures).toHaveLength(1);
         expect(member.member.healthy()).toBe(false);
+        await eventually(() => expect(rejoins).toHaveLength(1));
+        expect(consumer.health()).toEqual({ ok: false, detail: rejoins[0] });
         await broker.restart();
         await member.owns(1);
-        await member.got(7);
-        expect(valuesOf(member.delivered)).toEqual([0, 1, 2, 3, 4, 3, 4]);
+        await eventually(() => expect(consumer.health()).toEqual({ ok: true, detail: '1 partitions' }), 30_000);
+        await publishAll(log, numbered(spec.name, 1, 0, 5));
+        await eventually(() => expect(handled).toContain(5));
+        await consumer.stop();
+        await member.got(8);
+        expect(valuesOf(member.delivered)).toEqual([0, 1, 2, 3, 4, 3, 4, 5]);
       },
       START_MS,
     );
