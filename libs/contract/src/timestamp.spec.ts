@@ -27,6 +27,12 @@ describe('a time', () => {
     expect(rfc3339.safeParse(given).success).toBe(false);
   });
 
+  it('is written as itself, whatever was written before it', () => {
+    const startMs = Date.parse('2026-11-22T15:04:05.123Z');
+    const times = [0, 256, 0, 512, -256, 1, 0, 2 ** 32, 0.5].map((plusMs) => startMs + plusMs);
+    expect(times.map((time) => writeTime(time))).toEqual(times.map((time) => new Date(time).toISOString()));
+  });
+
   it('is a date-time in JSON Schema', () => {
     expect(z.toJSONSchema(rfc3339, { io: 'input' })).toMatchObject({ type: 'string', format: 'date-time' });
   });

@@ -13,13 +13,18 @@ export const rfc3339 = z
 /** A time in an answer. */
 export const writtenTime = z.iso.datetime({ precision: 3 });
 
-/** Busy services write the same millisecond many times over. */
-let lastMs = Number.NaN;
-let lastText = '';
+/** Busy services write the same milliseconds many times over: when calls began, and when they ended. */
+const KEPT_MS = 256;
+const keptMs = new Float64Array(KEPT_MS).fill(Number.NaN);
+const keptTexts: string[] = new Array<string>(KEPT_MS).fill('');
 
 /** ISO 8601 UTC with milliseconds and `Z` is written. */
 export const writeTime = (time: string | number | Date): string => {
   if (typeof time !== 'number') return new Date(time).toISOString();
-  if (time !== lastMs) [lastMs, lastText] = [time, new Date(time).toISOString()];
-  return lastText;
+  const place = time & (KEPT_MS - 1);
+  if (keptMs[place] !== time) {
+    keptTexts[place] = new Date(time).toISOString();
+    keptMs[place] = time;
+  }
+  return keptTexts[place]!;
 };
