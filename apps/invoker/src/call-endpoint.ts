@@ -5,6 +5,7 @@
  * was refused. How it ended teaches the circuit and the limits of the function.
  */
 import { type Attempt, type CloudFunction, type InvocationRequest, sameId } from '@cf/contract';
+import type { OpenSpan } from '@cf/messaging';
 import type { CallOutcome } from './decide-next.js';
 import type { CustomerHttp } from './http/customer-http.js';
 import type { Exchange } from './http/exchange.js';
@@ -15,7 +16,7 @@ import type { CircuitBreakers } from './limits/circuit-breakers.js';
 import { learnFromCall, type LearningLimits } from './limits/learn-from-call.js';
 import type { AccessToken } from './oauth/token-source.js';
 import type { Callee } from './prepare-callee.js';
-import { recordAttempt } from './record-attempt.js';
+import { recordAttempt, type SentAs } from './record-attempt.js';
 import { heldByCircuit, type Sending, tooLate, withoutToken } from './sending.js';
 
 export interface EndpointCallerParts extends LearningLimits {
@@ -26,13 +27,17 @@ export interface EndpointCallerParts extends LearningLimits {
 
 export interface AdmittedCall {
   readonly request: InvocationRequest;
-  /** What the function's circuit is filed under. */
-  readonly key: string;
   readonly cloudFunction: CloudFunction;
   readonly callee: Callee;
   /** By when it must have ended, ms since the epoch; null without a deadline. */
   readonly lastMs: number | null;
   readonly traceparent: string;
+}
+
+interface SentCall {
+  readonly exchange: Promise<Exchange>;
+  readonly span: OpenSpan;
+  readonly sent: SentAs;
 }
 
 /** No byte left, so a step may be sent once more without being called twice (product.md §5). */
@@ -44,12 +49,13 @@ export class EndpointCaller {
   constructor(private readonly parts: EndpointCallerParts) {}
 
   async call(admitted: AdmittedCall): Promise<Sending> {
-    const { request, key, cloudFunction, callee, lastMs } = admitted;
+    const { request, cloudFunction, callee, lastMs } = admitted;
     const startedAtMs = Date.now();
     const endsAtMs = Math.min(startedAtMs + cloudFunction.timeoutMs, lastMs ?? Number.POSITIVE_INFINITY);
     if (endsAtMs - startedAtMs < 1) return tooLate();
     // Before the breaker: a token server that fails says nothing about the endpoint.
-    const { tokens } = callee.endpoint;
+    const { key, endpoint } = callee;
+    const { tokens } = endpoint;
     const answer = tokens === null ? null : await tokens.get(endsAtMs, admitted.traceparent);
     if (answer?.ok === false) return withoutToken(request, answer, [], startedAtMs);
     const permit = this.parts.breakers.admit(key, cloudFunction.circuitResetAt);
@@ -65,8 +71,9 @@ export class EndpointCaller {
     const { outcome } = sending;
     const failed = isBreakerFailure(outcome);
     const call = { startedAtMs: calledAtMs, endedAtMs: Date.now(), budgetMs: endsAtMs - calledAtMs };
-    learnFromCall(this.parts, { cloudFunction, outcome, failed, ...call });
-    return { ...sending, circuit: await permit.end(failed) };
+    learnFromCall(this.parts, { key, cloudFunction, outcome, failed, ...call });
+    const circuit = permit.end(failed);
+    return { outcome, attempts: sending.attempts, circuit: circuit === null ? null : await circuit };
   }
 
   close(): Promise<void> {
@@ -80,8 +87,9 @@ export class EndpointCaller {
     let resent = false;
     let renewed = false;
     for (;;) {
-      const number = request.attempt + attempts.length;
-      const { exchange, outcome, attempt } = await this.post(admitted, token, number, endsAtMs);
+      const call = this.post(admitted, token, request.attempt + attempts.length, endsAtMs);
+      const exchange = await call.exchange;
+      const { outcome, attempt } = this.answered(admitted, call, exchange);
       attempts.push(attempt);
       const endedAtMs = Date.now();
       if (!resent && isUnsentStep(request, exchange) && endedAtMs < endsAtMs) {
@@ -99,12 +107,12 @@ export class EndpointCaller {
     }
   }
 
-  private async post(
+  private post(
     { request, callee: { endpoint, signer }, traceparent }: AdmittedCall,
     token: AccessToken | null,
     number: number,
     endsAtMs: number,
-  ): Promise<{ exchange: Exchange; outcome: CallOutcome; attempt: Attempt }> {
+  ): SentCall {
     const { http, lane, metrics } = this.parts;
     const budgetMs = Math.max(1, endsAtMs - Date.now());
     const span = beginRequestSpan('POST', endpoint.origin, traceparent, () => ({
@@ -119,26 +127,32 @@ export class EndpointCaller {
       traceparent: span.traceparent,
     };
     const signed = signer?.sign({ invocationId: request.invocationId, path: endpoint.path, body: request.body, atMs: Date.now() });
+    const isPlain = signed === undefined && token === null;
     metrics.started(lane);
-    const orgId = sameId(request.orgId);
-    const exchange = await http.post({
-      orgId,
+    const exchange = http.post({
+      orgId: sameId(request.orgId),
       target: endpoint,
-      headers: signed === undefined && token === null ? own : { ...own, ...signed?.headers, ...token?.headers },
+      headers: isPlain ? own : { ...own, ...signed?.headers, ...token?.headers },
       body: request.body,
       budgetMs,
     });
+    return {
+      exchange,
+      span,
+      sent: {
+        number,
+        headers: { ...endpoint.loggedHeaders, ...own, ...signed?.loggedHeaders, ...token?.loggedHeaders },
+        secrets: isPlain ? endpoint.secrets : [...endpoint.secrets, ...(signed?.signatures ?? []), ...(token?.secrets ?? [])],
+      },
+    };
+  }
+
+  private answered({ request }: AdmittedCall, { span, sent }: SentCall, exchange: Exchange): { outcome: CallOutcome; attempt: Attempt } {
+    const { lane, metrics } = this.parts;
     const outcome = interpretExchange(request.kind, exchange, Date.now());
+    const failure = outcome.kind === 'failed' ? outcome : null;
     metrics.exchanged(lane, exchange.durationMs, outcome);
-    span.end({
-      attributes: { 'http.response.status_code': exchange.status ?? undefined },
-      error: outcome.kind === 'failed' ? outcome.reason : null,
-    });
-    const secrets =
-      signed === undefined && token === null
-        ? endpoint.secrets
-        : [...endpoint.secrets, ...(signed?.signatures ?? []), ...(token?.secrets ?? [])];
-    const sent = { number, headers: { ...endpoint.loggedHeaders, ...own, ...signed?.loggedHeaders, ...token?.loggedHeaders }, secrets };
-    return { exchange, outcome, attempt: recordAttempt(request, sent, exchange, outcome.kind === 'failed' ? outcome : null) };
+    span.end({ attributes: { 'http.response.status_code': exchange.status ?? undefined }, error: failure?.reason ?? null });
+    return { outcome, attempt: recordAttempt(request, sent, exchange, failure) };
   }
 }

@@ -59,22 +59,27 @@ export class TriggerInvocationRequestsConsumer {
       this.metrics.repeated('trigger');
       return running ?? Promise.resolve();
     }
-    const call = this.call(key, request, context).finally(() => this.running.delete(key));
+    const call = this.call(key, request, context);
     this.running.set(key, call);
     return call;
   }
 
   private async call(key: string, request: InvocationRequest, context: MessageContext): Promise<void> {
     const { record, text, traceparent, signal, isSurplus } = context;
-    const result = this.unpublished.get(key) ?? (await this.invoker.invoke(request, { traceparent, atMs: record.timestampMs, isSurplus }));
-    context.yieldSlot();
     try {
-      await this.results.publish(result, { partition: record.partition, traceparent, requestText: text });
-      if (this.unpublished.size > 0) this.unpublished.delete(key);
-    } catch (error) {
-      if (signal.aborted) this.unpublished.delete(key);
-      else this.unpublished.set(key, result);
-      throw error;
+      const known = this.unpublished.get(key);
+      const result = known ?? (await this.invoker.invoke(request, { traceparent, atMs: record.timestampMs, isSurplus }));
+      context.yieldSlot();
+      try {
+        await this.results.publish(result, { partition: record.partition, traceparent, requestText: text });
+        if (known !== undefined) this.unpublished.delete(key);
+      } catch (error) {
+        if (signal.aborted) this.unpublished.delete(key);
+        else this.unpublished.set(key, result);
+        throw error;
+      }
+    } finally {
+      this.running.delete(key);
     }
   }
 }

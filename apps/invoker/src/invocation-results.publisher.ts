@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type InvocationResult, type Lane, stepInvocationResults, triggerInvocationResults } from '@cf/contract';
-import { type MessageLog, MessagePublisher, type PublishOptions, PublishError } from '@cf/messaging';
+import { type MessageLog, MessagePublisher, PublishError } from '@cf/messaging';
 
 const RETRY_DELAY_MS = { first: 50, max: 2_000 } as const;
 /** Of a publisher or a process that will not write again. */
@@ -40,11 +40,19 @@ export class InvocationResultsPublisher {
   }
 
   async publish(result: InvocationResult, place: ResultPlace): Promise<void> {
-    try {
-      await this.insist(result, place);
-    } catch (error) {
-      if (!(error instanceof PublishError) || error.code !== 'too_large') throw error;
-      await this.insist(withoutAnswers(result), place);
+    let published = result;
+    for (let delayMs: number = RETRY_DELAY_MS.first; ; delayMs = Math.min(RETRY_DELAY_MS.max, delayMs * 2)) {
+      try {
+        return await this.write(published, place);
+      } catch (error) {
+        if (!(error instanceof PublishError)) throw error;
+        if (error.code === 'too_large' && published === result) {
+          published = withoutAnswers(result);
+          continue;
+        }
+        if (!error.retryable || LAST_WORDS.has(error.code)) throw error;
+        await delay(delayMs);
+      }
     }
   }
 
@@ -52,19 +60,10 @@ export class InvocationResultsPublisher {
     await this.publisher.close();
   }
 
-  private async insist(result: InvocationResult, { partition, traceparent, requestText }: ResultPlace): Promise<void> {
-    const text = requestText === undefined ? {} : { text: textAround(requestText, result) };
-    const [topic, options]: [typeof stepInvocationResults | typeof triggerInvocationResults, PublishOptions] =
-      this.lane === 'step'
-        ? [stepInvocationResults, { partition, traceparent, ...text }]
-        : [triggerInvocationResults, { traceparent, ...text }];
-    for (let delayMs: number = RETRY_DELAY_MS.first; ; delayMs = Math.min(RETRY_DELAY_MS.max, delayMs * 2)) {
-      try {
-        return await this.publisher.publish(topic, result, options);
-      } catch (error) {
-        if (!(error instanceof PublishError) || !error.retryable || LAST_WORDS.has(error.code)) throw error;
-        await delay(delayMs);
-      }
-    }
+  private write(result: InvocationResult, { partition, traceparent, requestText }: ResultPlace): Promise<void> {
+    const text = requestText === undefined ? JSON.stringify(result) : textAround(requestText, result);
+    return this.lane === 'step'
+      ? this.publisher.publish(stepInvocationResults, result, { partition, traceparent, text })
+      : this.publisher.publish(triggerInvocationResults, result, { traceparent, text });
   }
 }

@@ -16,7 +16,7 @@ import type { EndpointOptions } from './http/endpoint.js';
 import type { InvokerMetrics } from './invoker-metrics.js';
 import type { AskedPauses } from './limits/asked-pauses.js';
 import type { CircuitBreakers } from './limits/circuit-breakers.js';
-import { type FunctionConcurrency, functionKey } from './limits/function-concurrency.js';
+import type { FunctionConcurrency } from './limits/function-concurrency.js';
 import type { StepSlots } from './limits/step-slots.js';
 import { type Callee, type CalleeRefusal, prepareCallee } from './prepare-callee.js';
 import { failedUncalled, heldByCircuit, heldByPause, notCalled, type Sending, tooLate, withoutToken } from './sending.js';
@@ -90,7 +90,7 @@ export class Invoker {
     const callee = this.calleeOf(admission.cloudFunction, admission.api);
     if ('reason' in callee) return this.refusedBy(callee, request);
 
-    const key = functionKey(request.orgId, request.cloudFunctionId);
+    const { key } = callee;
     const circuit = this.parts.breakers.heldNow(key);
     if (circuit !== null) return heldByCircuit(circuit);
     if (request.kind === 'trigger' && !request.test) {
@@ -98,8 +98,8 @@ export class Invoker {
       if (pauseEndMs !== null) return heldByPause(pauseEndMs);
     }
     if (isSurplus) return notCalled({ kind: 'surplus' });
-    const call = { request, key, cloudFunction: admission.cloudFunction, callee, lastMs, traceparent };
-    if (lastMs === null) return this.parts.caller.call(call);
+    const call = { request, cloudFunction: admission.cloudFunction, callee, lastMs, traceparent };
+    if (lastMs === null) return await this.parts.caller.call(call);
 
     const cap = (): number => this.parts.concurrency.limitOf(request.orgId, request.cloudFunctionId);
     const slot = this.parts.slots.take(key, cap, lastMs);

@@ -22,7 +22,7 @@ export class InvokerMetrics {
   private readonly invocations;
   private readonly calls;
   private readonly durations;
-  private readonly inFlight;
+  private readonly inFlight: Record<Lane, number> = { step: 0, trigger: 0 };
   private readonly repetitions;
   private readonly circuitChanges;
 
@@ -39,7 +39,9 @@ export class InvokerMetrics {
       ['lane'],
       CALL_SECONDS,
     );
-    this.inFlight = metrics.gauge('cf_calls_in_flight', 'HTTP exchanges under way', ['lane']);
+    metrics.gauge('cf_calls_in_flight', 'HTTP exchanges under way', ['lane'], (gauge) => {
+      for (const { lane } of this.lanes) gauge.set({ lane }, this.inFlight[lane]);
+    });
     this.repetitions = metrics.counter('cf_repeated_requests_total', 'Requests that had been sent before and were not called again', [
       'lane',
     ]);
@@ -82,11 +84,11 @@ export class InvokerMetrics {
   }
 
   started(lane: Lane): void {
-    this.inFlight.inc({ lane });
+    this.inFlight[lane]++;
   }
 
   exchanged(lane: Lane, durationMs: number, outcome: CallOutcome): void {
-    this.inFlight.dec({ lane });
+    this.inFlight[lane]--;
     this.durations.observe({ lane }, durationMs / 1_000);
     this.calls.inc({ lane, outcome: outcome.kind === 'failed' ? outcome.reason : 'succeeded' });
   }

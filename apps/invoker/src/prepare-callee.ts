@@ -1,9 +1,12 @@
 import type { CloudFunction, RegisteredApi } from '@cf/contract';
 import { type Endpoint, type EndpointOptions, type EndpointRefusal, prepareEndpoint } from './http/endpoint.js';
+import { functionKey } from './limits/function-concurrency.js';
 import { prepareSigner, type Signer, type SigningRefusal } from './signing/signer.js';
 
 /** Where a function is called and how its requests are signed, ready to use. */
 export interface Callee {
+  /** What circuit, slots and limits of the function are filed under. */
+  readonly key: string;
   readonly endpoint: Endpoint;
   readonly signer: Signer | null;
 }
@@ -24,7 +27,8 @@ export const prepareCallee = (cloudFunction: CloudFunction, api: RegisteredApi, 
   const endpoint = prepareEndpoint(cloudFunction, api, options);
   if ('reason' in endpoint) return endpoint;
   const signer = prepareSigner(cloudFunction, options.keyRing);
-  if (signer === null) return { endpoint, signer };
+  const key = functionKey(cloudFunction.orgId, cloudFunction.id);
+  if (signer === null) return { key, endpoint, signer };
   if ('reason' in signer) return signer;
-  return { endpoint: withoutHeaders(endpoint, signer.headerNames), signer };
+  return { key, endpoint: withoutHeaders(endpoint, signer.headerNames), signer };
 };

@@ -40,7 +40,7 @@ const loggedBody = ({ state, bytes }: Exchange['body'], secrets: readonly string
 export interface SentAs {
   readonly number: number;
   /** Secrets masked. */
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Record<string, string>;
   readonly secrets: readonly string[];
 }
 
@@ -59,7 +59,7 @@ export const recordAttempt = (
   httpStatus: exchange.status,
   failureReason: failure?.reason ?? null,
   failureDetail: failure?.detail ?? null,
-  request: { headers: { ...sent.headers } },
+  request: { headers: sent.headers },
   response:
     exchange.status === null
       ? null

@@ -25,9 +25,10 @@ export class FunctionConcurrency {
     return this.adaptive.isIdle ? cap : this.adaptive.limitOf(functionKey(orgId, cloudFunctionId), cap, Date.now());
   }
 
-  /** Tells how a call ended. */
-  ended(cloudFunction: CloudFunction, call: EndedCall): void {
-    this.adaptive.ended(functionKey(cloudFunction.orgId, cloudFunction.id), this.capOf(cloudFunction), call);
+  /** Tells how a call of the function with this key ended. */
+  ended(key: string, cloudFunction: CloudFunction, call: EndedCall): void {
+    if (this.adaptive.isIdle && !call.overloaded) return;
+    this.adaptive.ended(key, this.capOf(cloudFunction), call);
   }
 
   /** Functions that may use less than their cap because they are slow. */

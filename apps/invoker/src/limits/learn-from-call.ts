@@ -1,7 +1,7 @@
 import type { CloudFunction, Lane } from '@cf/contract';
 import type { CallOutcome } from '../decide-next.js';
 import type { AskedPauses } from './asked-pauses.js';
-import { type FunctionConcurrency, functionKey } from './function-concurrency.js';
+import type { FunctionConcurrency } from './function-concurrency.js';
 import type { TriggerVerdicts } from './trigger-verdicts.js';
 
 export interface LearningLimits {
@@ -12,6 +12,8 @@ export interface LearningLimits {
 }
 
 export interface FinishedCall {
+  /** What the limits of the function are filed under. */
+  readonly key: string;
   readonly cloudFunction: CloudFunction;
   readonly outcome: CallOutcome;
   /** Counts against the circuit. */
@@ -37,9 +39,8 @@ const askedPauseMs = ({ outcome }: FinishedCall): number =>
 
 /** What the end of a call teaches the limits of its function. */
 export const learnFromCall = ({ lane, concurrency, pauses, verdicts }: LearningLimits, call: FinishedCall): void => {
-  const { cloudFunction, startedAtMs, endedAtMs, failed } = call;
-  const key = functionKey(cloudFunction.orgId, cloudFunction.id);
-  concurrency.ended(cloudFunction, { startedAtMs, endedAtMs, overloaded: isOverload(call) });
+  const { key, cloudFunction, startedAtMs, endedAtMs, failed } = call;
+  concurrency.ended(key, cloudFunction, { startedAtMs, endedAtMs, overloaded: isOverload(call) });
   const pauseMs = askedPauseMs(call);
   if (pauseMs > 0) pauses.ask(key, endedAtMs + pauseMs);
   if (lane === 'trigger') verdicts.tell(key, failed);
