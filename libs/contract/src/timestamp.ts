@@ -1,7 +1,10 @@
 import { z } from 'zod';
 
+/** As `writeTime` writes it, leap seconds apart: nothing is left to do for such a time. */
+const WRITTEN = /^\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\d\.\d{3}Z$/;
+
 /** RFC 3339 has letters of either case, and leap seconds; `Date` has neither, so such a second ends the one before it. */
-const asDateReads = (time: string): string => time.toUpperCase().replace(/:60(\.\d+)?(?=[Z+-])/, ':59.999');
+const asDateReads = (time: string): string => (WRITTEN.test(time) ? time : time.toUpperCase().replace(/:60(\.\d+)?(?=[Z+-])/, ':59.999'));
 
 /** Any RFC 3339 time is read (an offset and any number of fraction digits included), in the form that `Date` reads. */
 export const rfc3339 = z

@@ -31,12 +31,32 @@ export const copyLines = <Row>({ values }: CopyTarget<Row>, rows: readonly Row[]
 
 /** What of a connection the copy protocol takes; `@types/pg` leaves it out. */
 interface CopyConnection extends Connection {
-  sendCopyFromChunk(chunk: Buffer): void;
   endCopyFrom(): void;
 }
 
+/** Type, and length of itself and what follows. */
+const HEADER_BYTES = 5;
+const COPY_DATA = 'd'.charCodeAt(0);
+
+/** Buffers of ended copies, as many as recording transactions; a new one for every batch is memory that has to be mapped and collected. */
+const spares: Buffer[] = [];
+const SPARES_MAX = 4;
+const SPARE_BYTES_MAX = 4 * 1024 * 1024;
+
+const spareBuffer = (bytes: number): Buffer => {
+  const index = spares.findIndex(({ length }) => length >= bytes);
+  return index >= 0 ? spares.splice(index, 1)[0]! : Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(bytes)));
+};
+
+const keepBuffer = (buffer: Buffer): void => {
+  if (buffer.length > SPARE_BYTES_MAX) return;
+  spares.unshift(buffer);
+  spares.length = Math.min(spares.length, SPARES_MAX);
+};
+
 class CopyIn implements Submittable {
   private failure: Error | null = null;
+  private buffer: Buffer | null = null;
 
   constructor(
     private readonly statement: string,
@@ -49,7 +69,12 @@ class CopyIn implements Submittable {
   }
 
   handleCopyInResponse(connection: CopyConnection): void {
-    connection.sendCopyFromChunk(Buffer.from(this.lines));
+    const bytes = HEADER_BYTES + Buffer.byteLength(this.lines);
+    this.buffer = spareBuffer(bytes);
+    this.buffer.writeUInt8(COPY_DATA, 0);
+    this.buffer.writeUInt32BE(bytes - 1, 1);
+    this.buffer.write(this.lines, HEADER_BYTES);
+    connection.stream.write(this.buffer.subarray(0, bytes));
     connection.endCopyFrom();
   }
 
@@ -62,7 +87,10 @@ class CopyIn implements Submittable {
   }
 
   handleReadyForQuery(): void {
-    if (this.failure === null) this.ended(null);
+    if (this.failure !== null) return;
+    // Postgres has read all that was sent, which a refused copy does not wait for.
+    if (this.buffer !== null) keepBuffer(this.buffer);
+    this.ended(null);
   }
 }
 

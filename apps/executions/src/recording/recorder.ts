@@ -100,7 +100,9 @@ export class Recorder {
     const { recorded, erased, expired } = await this.tryToWrite(batch);
     observe();
     this.batchSize.observe(batch.length);
-    for (const { source } of recorded) this.recorded.inc({ source });
+    const steps = recorded.reduce((count, { source }) => (source === 'step' ? count + 1 : count), 0);
+    this.recorded.inc({ source: 'step' }, steps);
+    this.recorded.inc({ source: 'invocation' }, recorded.length - steps);
     this.left.inc({ reason: 'erased' }, erased);
     this.left.inc({ reason: 'expired' }, expired);
   }
