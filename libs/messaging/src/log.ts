@@ -40,7 +40,7 @@ export interface TopicSpec {
 }
 
 /**
- * Appends with batching that never waits: one send is in flight, and it carries all that came meanwhile.
+ * Appends in batches: one send is in flight, and the next carries all that came meanwhile. A single record is never kept waiting.
  * `publish` resolves once the record is durable and rejects with a `PublishError`; records of one publisher
  * for one partition are appended in the order of the calls. Each lane owns a publisher (invariant 10).
  */
@@ -160,7 +160,7 @@ export interface MessageLog {
   endOffsets(topic: string): Promise<readonly number[]>;
   /** Per partition what a group committed, null where it did not. */
   committedOffsets(group: string, topic: string): Promise<readonly (number | null)[]>;
-  /** `name` shows in metrics. `priority: 'step'` is appended before the rest where the engine has one writer. */
+  /** `name` shows in metrics. `priority: 'step'` is appended before the rest where the engine has one writer, `trigger` may wait some ms for more. */
   createPublisher(name: string, priority: 'step' | 'trigger'): Publisher;
   join(options: GroupOptions): Promise<GroupMember>;
   read(options: ReaderOptions): LogReader;

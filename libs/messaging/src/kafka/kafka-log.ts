@@ -28,6 +28,9 @@ import { ensureTopics } from './topics.js';
 const QUESTION_ATTEMPTS = 3;
 
 /** The log port on Apache Kafka (2.3 or newer), with kafkajs for the connections. */
+/** Nobody waits for what triggers leave behind. */
+const GATHERED_MS = 5;
+
 export class KafkaLog implements MessageLog {
   readonly engine = 'kafka';
   readonly #settings: KafkaSettings;
@@ -88,8 +91,8 @@ export class KafkaLog implements MessageLog {
     });
   }
 
-  createPublisher(name: string): Publisher {
-    return this.#track(new KafkaPublisher(this.#connect(`publisher ${name}`)));
+  createPublisher(name: string, priority: 'step' | 'trigger' = 'step'): Publisher {
+    return this.#track(new KafkaPublisher(this.#connect(`publisher ${name}`), priority === 'trigger' ? GATHERED_MS : 0));
   }
 
   async join(options: GroupOptions): Promise<GroupMember> {

@@ -1,7 +1,7 @@
 import { PublishError } from '../errors.js';
 import type { OutgoingRecord, Publisher } from '../log.js';
 import { partitionForKey } from '../partition-for-key.js';
-import { BackOff } from './waiting.js';
+import { BackOff, pause } from './waiting.js';
 import type { Connection } from './connection.js';
 import type { ProtocolError } from './kafkajs-internals.js';
 import { PartitionQueue, type PendingRecord } from './partition-queue.js';
@@ -15,6 +15,9 @@ const REQUEST_BYTES = 900 * 1024;
 /** The broker will never take the batch as it is. */
 const OFFENCES = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'INVALID_RECORD', 'INVALID_TIMESTAMP']);
 
+/** A send of fewer is not worth waiting for more. */
+const GATHERED_RECORDS_MIN = 4;
+
 /** Framing, which a record's size does not include. */
 const HEADER_COUNT_BYTES = 1;
 
@@ -26,8 +29,8 @@ interface Topic {
 type Unplaced = PendingRecord & { readonly partition: number | undefined };
 
 /**
- * One send is under way and carries what came meanwhile: a request to each leader with a batch of each partition, with nothing
- * ever waited for to fill it. The broker answers for each partition by itself, so what was appended is never sent again because of
+ * One send is under way and carries what came meanwhile: a request to each leader with a batch of each partition. Where many records
+ * come and nobody waits for them, sends keep a distance, since a request of many records costs little more than one of a few. The broker answers for each partition by itself, so what was appended is never sent again because of
  * another partition; a partition that fails waits while the others go on.
  */
 export class KafkaPublisher implements Publisher {
@@ -42,7 +45,11 @@ export class KafkaPublisher implements Publisher {
   #wake: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(private readonly connection: Connection) {}
+  constructor(
+    private readonly connection: Connection,
+    /** Of a busy publisher so long passes at least from the start of a send to that of the next. 0: none waits. */
+    private readonly gatheredMs = 0,
+  ) {}
 
   publish(outgoing: OutgoingRecord): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -157,11 +164,13 @@ export class KafkaPublisher implements Publisher {
 
   async #sendAll(): Promise<void> {
     for (let batches = this.#take(); batches.length > 0; batches = this.#take()) {
+      const startedAtMs = performance.now();
       const outcomes = await produce(this.connection, batches);
       for (const { queue, records } of batches) this.#settle(queue, records, outcomes.get(queue) ?? null);
       const failure = [...outcomes.values()].find((error) => error !== null && !OFFENCES.has((error as ProtocolError).type));
       if (failure) await this.connection.failed(failure);
       else this.connection.works();
+      await this.#gather(batches, startedAtMs);
     }
     this.#sending = false;
     const blocked = this.#queues().filter((queue) => queue.length > 0);
@@ -169,6 +178,12 @@ export class KafkaPublisher implements Publisher {
     if (blocked.length === 0) return;
     const waitMs = Math.min(...blocked.map(({ notBeforeMs }) => notBeforeMs)) - performance.now();
     this.#wake = setTimeout(() => this.#sendSoon(), Math.max(1, waitMs));
+  }
+
+  async #gather(sent: readonly PartitionBatch[], startedAtMs: number): Promise<void> {
+    const waitMs = startedAtMs + this.gatheredMs - performance.now();
+    if (waitMs <= 0 || this.#bytes >= REQUEST_BYTES) return;
+    if (sent.reduce((count, { records }) => count + records.length, 0) >= GATHERED_RECORDS_MIN) await pause(waitMs);
   }
 
   #queues(): PartitionQueue[] {
