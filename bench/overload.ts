@@ -8,7 +8,7 @@ import { triggerInvocationRequests } from '@cf/contract';
 import type { Candidate } from './candidate.ts';
 import { runInvokers, TRIGGER_GROUP } from './contenders.ts';
 import { atRate, triggerRequestRecord } from './feed.ts';
-import { metricOf } from './metric-of.ts';
+import { metricOf, outcomesOf } from './metric-of.ts';
 import { openLog, setStage, statsOf, tellEndpoint, type Where } from './stage.ts';
 
 const PER_SECOND = 960;
@@ -28,6 +28,9 @@ export interface OverloadOptions {
 interface Sample {
   readonly second: number;
   readonly rssMiB: number;
+  readonly heapUsedMiB: number;
+  /** Buffers outside the heap: records as they came, sockets. */
+  readonly externalMiB: number;
   readonly bufferedMiB: number;
   readonly inFlight: number;
   readonly lag: number;
@@ -45,11 +48,14 @@ export const measureOverload = async ({ where, minutes, budgetMiB }: OverloadOpt
     const committed = await log.committedOffsets(TRIGGER_GROUP, triggerInvocationRequests.name);
     return ends.reduce((sum, end, partition) => sum + end - (committed[partition] ?? 0), 0);
   };
+  const mebibytes = async (metric: string): Promise<number> => Math.round((await metricOf(invoker, metric)) / 2 ** 20);
   const sample = async (): Promise<Sample> => {
     const one: Sample = {
       second: Math.round((performance.now() - startedAt) / 1_000),
       rssMiB: invoker.rssMiB(),
-      bufferedMiB: Math.round((await metricOf(invoker, 'cf_consumer_buffered_bytes')) / 2 ** 20),
+      heapUsedMiB: await mebibytes('nodejs_heap_size_used_bytes'),
+      externalMiB: await mebibytes('nodejs_external_memory_bytes'),
+      bufferedMiB: await mebibytes('cf_consumer_buffered_bytes'),
       inFlight: await metricOf(invoker, 'cf_consumer_in_flight'),
       lag: await lag(),
     };
@@ -90,6 +96,8 @@ export const measureOverload = async ({ where, minutes, budgetMiB }: OverloadOpt
       answeredPerSecond: (CALLS_MAX * 1_000) / PACE_MS,
       published,
       called: (await statsOf(where.target)).calls,
+      // What was not called was deferred, which is a result too.
+      outcomes: await outcomesOf(invoker),
       lagAtTheEnd,
       drainedInSeconds: Math.round((performance.now() - recoveredAt) / 1_000),
       lagAfterwards: series.at(-1)?.lag,

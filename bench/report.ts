@@ -34,6 +34,8 @@ const headings: Readonly<Record<string, string>> = {
   heapUsedMiB: 'heap MiB',
   rssMiB: 'memory MiB',
   bufferedMiB: 'window MiB',
+  externalMiB: 'buffers MiB',
+  p50From: 'p50, from – to',
   inFlight: 'calls at once',
 };
 
@@ -115,7 +117,7 @@ counted); half the calls belong to one chat (\`hot\`); 60,000 waiting requests f
     show: ({ series, ...figures }) => {
       const samples = series as readonly { second: number }[];
       const rows = Object.fromEntries(samples.map(({ second, ...sample }) => [`${second} s`, sample]));
-      return `${table({ invoker: pick(figures, 'minutes', 'arrivingPerSecond', 'answeredPerSecond', 'published', 'called') }, '')}
+      return `${table({ invoker: pick(figures, 'minutes', 'arrivingPerSecond', 'answeredPerSecond', 'published', 'called', 'outcomes') }, '')}
 ${table({ invoker: pick(figures, 'lagAtTheEnd', 'drainedInSeconds', 'lagAfterwards', 'rssAtReadyMiB', 'rssPeakMiB', 'budgetMiB', 'withinBudget') }, '')}
 ${table(rows, 'after')}`;
     },
