@@ -1,5 +1,6 @@
 /** Real: the gateway over HTTP and the engine of the embedded log, in memory. */
 import { randomUUID } from 'node:crypto';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { chatEvents, eventExample, eventTypes } from '@cf/contract';
 import { TestService } from '@cf/testing';
@@ -80,6 +81,20 @@ describe('publishing a chat event over HTTP', () => {
     expect((await publish(written(), { 'content-type': 'text/plain' })).status).toBe(415);
     expect((await publish('x'.repeat(6 * 1024 * 1024))).status).toBe(413);
     expect(await values()).toHaveLength(before);
+  });
+
+  it('tells a client that its body is too large also when it writes all of it before it reads', async () => {
+    const { port } = new URL(service.address);
+    const client = connect(Number(port), '127.0.0.1');
+    client.pause();
+    const bytes = 24 * 1024 * 1024;
+    const headers = ['host: gateway', `authorization: Bearer ${token}`, 'content-type: application/json', `content-length: ${bytes}`];
+    client.write(`POST /v1/orgs/${orgId}/chat-events HTTP/1.1\r\n${headers.join('\r\n')}\r\n\r\n`);
+    await new Promise<void>((resolve, reject) =>
+      client.once('error', reject).write('x'.repeat(bytes), (error) => (error ? reject(error) : resolve())),
+    );
+    const answer = (await client.toArray()).join('');
+    expect(answer).toMatch(/^HTTP\/1.1 413 [^]*"code":"body_too_large"/);
   });
 });
 

@@ -9,6 +9,7 @@ import { createLogTransport, type MessageLog } from '@cf/messaging';
 import type { Logger } from 'pino';
 import { gaugeConsumers, observeConsumers } from './consumer-metrics.js';
 import { followTraces } from './follow-traces.js';
+import { hearOutBeforeRefusing } from './hear-out.js';
 import { Health } from './health.js';
 import { createHttpAdapter, followRequests, keepRawBodies, listRoutes, type MountedRoute } from './http-server.js';
 import { NestLogger } from './logger.js';
@@ -62,6 +63,7 @@ export const runApplication = async (
   app.useGlobalFilters(new ProblemFilter(logger));
   app.useGlobalInterceptors(new QueryInterceptor());
   keepRawBodies(app);
+  hearOutBeforeRefusing(app);
   followTraces(app, logger);
   measureRequests(app, app.get(Metrics));
   const health = app.get(Health);
