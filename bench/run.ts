@@ -46,7 +46,8 @@ const beside: Record<string, Part> = {
   flatness: (where) =>
     measureFlatness({ where, records: setting('FLATNESS_RECORDS', 200_000), rounds: Math.min(rounds, 3), seconds: setting('SECONDS', 3) }),
   'whole-path': (where) => measureWholePath({ where, rounds, seconds: setting('SECONDS', 3) }),
-  overload: (where) => measureOverload({ where, minutes: setting('OVERLOAD_MINUTES', 10), budgetMiB: setting('OVERLOAD_BUDGET_MIB', 512) }),
+  overload: (where) =>
+    measureOverload({ where, minutes: setting('OVERLOAD_MINUTES', 10), budgetMiB: setting('OVERLOAD_BUDGET_MIB', 1_024) }),
   isolation: (where) => measureIsolation({ ...where, rounds, seconds: setting('ISOLATION_SECONDS', 15) }),
 };
 
