@@ -48,7 +48,7 @@ const beside: Record<string, Part> = {
   'whole-path': (where) => measureWholePath({ where, rounds, seconds: setting('SECONDS', 3) }),
   overload: (where) =>
     measureOverload({ where, minutes: setting('OVERLOAD_MINUTES', 10), budgetMiB: setting('OVERLOAD_BUDGET_MIB', 1_024) }),
-  isolation: (where) => measureIsolation({ ...where, rounds, seconds: setting('ISOLATION_SECONDS', 15) }),
+  isolation: (where) => measureIsolation({ ...where, rounds, seconds: setting('ISOLATION_SECONDS', 12) }),
 };
 
 const contests = new Map<string, (where: Where, contenders: Contenders) => Promise<unknown>>([
