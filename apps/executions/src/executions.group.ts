@@ -6,7 +6,7 @@ export const EXECUTIONS_GROUP = 'executions';
 @ConsumerGroup(EXECUTIONS_GROUP)
 export class ExecutionsGroup implements ConsumerGroupHooks {
   readonly limits = {
-    // Four full batches: two being written, two being collected.
+    // Four full batches: three being written, one being collected.
     maxInFlight: 2_000,
     maxBufferedRecords: 4_000,
     // Records can be 2 MiB; a batch takes 8 MiB.
