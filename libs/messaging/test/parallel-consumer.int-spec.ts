@@ -535,6 +535,26 @@ describe('parallel consumer', () => {
     expect([...done].sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11]);
   });
 
+  it('suspects nobody when it lost a partition and has it again itself: nobody died', async () => {
+    const log = new ScriptedLog();
+    log.write(0);
+    const buried: number[] = [];
+    let tries = 0;
+    const handle = async (): Promise<void> => {
+      tries++;
+      if (tries <= 6) await new Promise<never>(() => {});
+    };
+    await consume(log, { handle, unprocessable: async ({ offset }) => void buried.push(offset) });
+    for (let losses = 1; losses <= 6; losses++) {
+      await passing(log.assign(0));
+      await eventually(() => expect(tries).toBe(losses));
+      log.lose(0);
+    }
+    await passing(log.assign(0));
+    await eventually(() => expect(log.committed(0)).toBe(1));
+    expect([tries, buried]).toEqual([7, []]);
+  });
+
   it('lets sockets have their turn between handlers that return at once', async () => {
     const log = new ScriptedLog();
     const handler = new ScriptedHandler(true);

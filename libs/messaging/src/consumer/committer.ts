@@ -97,6 +97,7 @@ export class CommitRequest {
       if (offset === partition.committedOffset && metadata === partition.committedMetadata && guard.waiting === 0) continue;
       this.partitions.push(partition);
       this.offsets.push({ topic, partition: number, offset, metadata });
+      partition.sent = { offset, metadata };
     }
   }
 

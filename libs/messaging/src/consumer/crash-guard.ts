@@ -4,7 +4,8 @@ import type { OffsetProgress, Suspect } from './offset-metadata.js';
  * Keeps a record that kills the process from taking the others down for ever (guarantees.md §3).
  *
  * Whoever owns a partition writes so beside its offset before the first record starts ("open"), and takes it back when it hands the
- * partition over. An owner that finds it open knows that a process died. From then on a record is announced in the commit metadata
+ * partition over. An owner that finds it open knows that a process died, unless it was itself: a session may end without anybody dying,
+ * and an outage of the broker must not make suspects of what it interrupted. From then on a record is announced in the commit metadata
  * before it starts, so that the next death is counted for exactly those that may have caused it:
  *
  *   deaths  0 (a death is known, not whose)   128 at once
@@ -46,9 +47,11 @@ export class CrashGuard<T extends Guarded> {
     restored: OffsetProgress,
     private readonly turn: AloneTurn,
     bufferedRecordsMax: number,
+    /** It stands open, yet by this very process, which lost the partition and has it again. */
+    nobodyDied = false,
   ) {
     this.#expected = new Map(
-      restored.suspects.map(({ offset, deaths, announced }) => [offset, deaths + (announced && restored.isOpen ? 1 : 0)]),
+      restored.suspects.map(({ offset, deaths, announced }) => [offset, deaths + (announced && restored.isOpen && !nobodyDied ? 1 : 0)]),
     );
     this.#careful = restored.isOpen || this.#expected.size > 0 ? BUFFERS * bufferedRecordsMax : 0;
   }

@@ -17,6 +17,11 @@ const newRunning = (): Running => {
   return { signal: controller.signal, abort: () => controller.abort() };
 };
 
+export interface Commit {
+  readonly offset: number;
+  readonly metadata: string;
+}
+
 /** One partition from its assignment to its loss. Getting it again makes a new one, so nothing that is late can touch it. */
 export class OwnedPartition implements TopicPartition {
   readonly topic: string;
@@ -26,18 +31,29 @@ export class OwnedPartition implements TopicPartition {
   /** What was committed last: the next owner starts there. -1 before the first time. */
   committedOffset: number;
   committedMetadata: string;
+  /** What was sent to be committed last, acknowledged or not. */
+  sent: Commit | null = null;
   lost = false;
   running = newRunning();
 
-  constructor(assigned: AssignedPartition, turn: AloneTurn, bufferedRecordsMax: number) {
+  /** `before`: what this process wrote when it owned the partition last. */
+  constructor(assigned: AssignedPartition, turn: AloneTurn, bufferedRecordsMax: number, before: readonly Commit[] = []) {
     this.topic = assigned.topic;
     this.partition = assigned.partition;
     const { committedOffset, metadata } = assigned;
     const progress = committedOffset === null ? NOTHING_KNOWN : decodeOffsetMetadata(assigned, committedOffset, metadata);
     this.tracker = new PartitionTracker(committedOffset, progress.completed);
-    this.guard = new CrashGuard(progress, turn, bufferedRecordsMax);
+    // An owner commits before its first record, so nobody ran one since, and this process is alive.
+    const nobodyDied = before.some(({ offset, metadata: written }) => offset === committedOffset && written === metadata);
+    this.guard = new CrashGuard(progress, turn, bufferedRecordsMax, nobodyDied);
     this.committedOffset = committedOffset ?? -1;
     this.committedMetadata = metadata;
+  }
+
+  /** One of these is what the log has of this owner. */
+  written(): readonly Commit[] {
+    const committed = { offset: this.committedOffset, metadata: this.committedMetadata };
+    return this.sent === null ? [committed] : [committed, this.sent];
   }
 
   /** What runs now is no longer aborted with the partition. */

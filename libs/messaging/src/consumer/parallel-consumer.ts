@@ -8,7 +8,7 @@ import { AloneTurn } from './crash-guard.js';
 import { Dispatcher } from './dispatcher.js';
 import { FetchBuffer } from './fetch-buffer.js';
 import { Gate } from './gate.js';
-import { OwnedPartition } from './owned-partition.js';
+import { type Commit, OwnedPartition } from './owned-partition.js';
 import { RecordKeys } from './record-keys.js';
 import { retryDelayMs } from './retry-delay.js';
 import { Scheduler } from './scheduler.js';
@@ -37,6 +37,8 @@ const commitReserveMs = (drainTimeoutMs: number): number => Math.min(500, drainT
  */
 export class ParallelConsumer {
   readonly #partitions = new Map<string, OwnedPartition>();
+  /** By partitions that were owned before. */
+  readonly #written = new Map<string, readonly Commit[]>();
   readonly #committer = new Committer();
   /** Closed while partitions may go. */
   readonly #gate = new Gate();
@@ -174,7 +176,8 @@ export class ParallelConsumer {
     this.#rebalances++;
     for (const partition of assigned) {
       this.#close(keyOf(partition));
-      this.#partitions.set(keyOf(partition), new OwnedPartition(partition, this.#aloneTurn, this.options.maxBufferedRecords));
+      const before = this.#written.get(keyOf(partition));
+      this.#partitions.set(keyOf(partition), new OwnedPartition(partition, this.#aloneTurn, this.options.maxBufferedRecords, before));
     }
     this.#buffer.setPartitions([...this.#partitions.values()]);
     this.#resume();
@@ -264,6 +267,7 @@ export class ParallelConsumer {
     const partition = this.#partitions.get(key);
     if (partition === undefined) return;
     this.#partitions.delete(key);
+    this.#written.set(key, partition.written());
     partition.lost = true;
     for (let task = partition.tracker.lowest; task !== null; task = task.higher)
       if (task.line !== null) this.#schedulerOf(task).remove(task);
