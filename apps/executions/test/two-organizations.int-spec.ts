@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { stepResults, triggerInvocationResults } from '@cf/contract';
+import { stepInvocationId, stepResults, triggerInvocationResults } from '@cf/contract';
 import { eventually } from '@cf/testing';
 import {
   type Ask,
@@ -65,8 +65,9 @@ describe('two organizations', () => {
   const furnish = async (): Promise<Organization> => {
     const orgId = await executions.addOrganization();
     const token = await executions.addToken(orgId, SCOPES);
-    const names = nobodys();
-    const { cloudFunctionId, triggerId, chatId, eventId, chatBotId, stepId, stepName, requestId } = names;
+    const drawn = nobodys();
+    const names = { ...drawn, stepInvocationId: stepInvocationId(orgId, drawn.requestId) };
+    const { cloudFunctionId, triggerId, chatId, eventId, chatBotId, stepId, stepName, requestId } = drawn;
     const receiver = randomUUID();
     await executions.setFunction(orgId, cloudFunctionId, { timeoutMs: 1_000 });
     await executions.setFunction(orgId, receiver);
