@@ -4,6 +4,8 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 const DAY = `date_bin('1 day', created_at, TIMESTAMPTZ '2000-01-01 00:00:00+00')`;
 
 const statements = [
+  // The strongest lock first: a recorder that has read and is about to write would wait for us, and we for it.
+  'LOCK TABLE executions IN ACCESS EXCLUSIVE MODE',
   `CREATE INDEX executions_by_day_and_chat ON executions ((${DAY}), hashtextextended(lower(chat_id), 0), created_at DESC) WHERE chat_id IS NOT NULL`,
   `CREATE INDEX executions_by_day_and_event ON executions ((${DAY}), hashtextextended(lower(event_id), 0)) WHERE event_id IS NOT NULL`,
   `CREATE INDEX executions_tests_by_request ON executions (org_id, lower(request_id)) WHERE test AND request_id IS NOT NULL`,
