@@ -105,7 +105,7 @@ const underLoad = async (
     for (; !isEnough(); await pause(100)) called = (await endpoint.seen()).calls;
   };
   const strike = async (): Promise<void> => {
-    await endpoint.progress(fleet.workers);
+    await endpoint.progress(fleet.workers, isEnough);
     for (let round = 0; round === 0 || load.sent < invocations; round++) {
       for (const kinds of faults) {
         if (isEnough()) return;
@@ -114,7 +114,7 @@ const underLoad = async (
         const struck = kinds.map((kind, index) => [kind, 1 + ((first + index) % fleet.workers.length)] as const);
         say?.(`${struck.map(([kind, worker]) => `${kind} (${worker})`).join(', ')}; ${load.sent} sent, ${called} called`);
         await Promise.all(struck.map(([kind, worker]) => fleet.strike(kind, worker)));
-        await endpoint.progress(fleet.workers);
+        await endpoint.progress(fleet.workers, isEnough);
       }
       isStruck = true;
     }
