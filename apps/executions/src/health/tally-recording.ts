@@ -3,7 +3,7 @@ import type { Execution } from '../execution.js';
 import type { HeardResult } from '../recording/heard-result.js';
 import type { AttemptRow, Recording } from '../recording/plan-recording.js';
 import type { HealthDelta } from './health-delta.js';
-import { bucketMsOf, type CircuitNews, durationClass, type Tally } from './tally.js';
+import { bucketMsOf, type CircuitNews, durationClass, emptyTally, type Tally } from './tally.js';
 
 const UNCALLED: ReadonlySet<FailureReason> = new Set([
   'circuit_open',
@@ -36,16 +36,7 @@ class Drafts {
     const key = `${row.orgId}${row.cloudFunctionId}${bucketMs}`;
     let draft = this.drafts.get(key);
     if (draft === undefined) {
-      const tally = {
-        calls: 0,
-        failedCalls: 0,
-        failureReasons: {},
-        durations: {},
-        uncalled: {},
-        steps: 0,
-        defaultSteps: 0,
-        deadLettered: 0,
-      };
+      const tally = { ...emptyTally, failureReasons: {}, durations: {}, uncalled: {} };
       draft = { orgId: row.orgId, cloudFunctionId: sameId(row.cloudFunctionId), bucketMs, tally, circuits: [] };
       this.drafts.set(key, draft);
     }

@@ -41,6 +41,12 @@ const page = async (orgId: string | null, query: unknown, read: (request: Notifi
   };
 };
 
+/** Where a stream begins: behind what its reader heard last, else behind the newest. */
+const startOf = async (query: unknown, header: string | undefined, notifications: Notifications): Promise<bigint> => {
+  const { lastEventId } = parseQuery(streamQuery, query);
+  return placeAfter(lastEventId, header, positionOf) ?? BigInt(await notifications.lastPosition());
+};
+
 @Controller('v1/orgs/:orgId/notifications')
 @UseGuards(TenantGuard)
 @RequireScope('executions:read')
@@ -68,8 +74,7 @@ export class NotificationsController {
     @CurrentPrincipal() principal: Principal,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const { lastEventId } = parseQuery(streamQuery, query);
-    const position = placeAfter(lastEventId, header, positionOf) ?? BigInt(await this.notifications.lastPosition());
+    const position = await startOf(query, header, this.notifications);
     this.streams.admit(orgId);
     this.feed.join(this.streams.begin(orgId, principal, reply), sameId(orgId), position);
   }
@@ -101,8 +106,7 @@ export class AllNotificationsController {
     @CurrentPrincipal() principal: Principal,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const { lastEventId } = parseQuery(streamQuery, query);
-    const position = placeAfter(lastEventId, header, positionOf) ?? BigInt(await this.notifications.lastPosition());
+    const position = await startOf(query, header, this.notifications);
     this.streams.admit(OPERATORS);
     this.feed.join(this.streams.begin(OPERATORS, principal, reply), null, position);
   }
