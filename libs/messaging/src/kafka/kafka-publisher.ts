@@ -30,8 +30,9 @@ type Unplaced = PendingRecord & { readonly partition: number | undefined };
 
 /**
  * One send is under way and carries what came meanwhile: a request to each leader with a batch of each partition. Where many records
- * come and nobody waits for them, sends keep a distance, since a request of many records costs little more than one of a few. The broker answers for each partition by itself, so what was appended is never sent again because of
- * another partition; a partition that fails waits while the others go on.
+ * come and nobody waits for them, sends keep a distance, since a request of many records costs little more than one of a few.
+ * The broker answers for each partition by itself, so what was appended is never sent again because of another partition; a partition
+ * that fails waits while the others go on.
  */
 export class KafkaPublisher implements Publisher {
   readonly #topics = new Map<string, Topic>();
