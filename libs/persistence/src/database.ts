@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
-import { DataSource, type DataSourceOptions, type EntityManager, MigrationExecutor } from 'typeorm';
+import { DataSource, type DataSourceOptions, type EntityManager, MigrationExecutor, type QueryRunner } from 'typeorm';
 import { DatabaseError, describeDatabaseError } from './database-error.js';
 import { SYSTEM_ROLE, TENANT_ROLE, ensureRoles } from './roles.js';
 import { checkTenancy } from './tenancy-guard.js';
@@ -89,7 +89,7 @@ export class Database {
       if (schema.rowCount === 0) await client.query(`create schema ${this.options.schema}`);
       await this.dataSource.initialize();
       this.#watchConnections();
-      await this.#migrate();
+      await this.#migrate(giveUpAt);
       await client.query(`grant usage on schema ${this.options.schema} to ${TENANT_ROLE}, ${SYSTEM_ROLE}`);
       await checkTenancy(client, this.options.schema);
     } catch (error) {
@@ -177,16 +177,28 @@ export class Database {
     }
   }
 
-  async #migrate(): Promise<void> {
+  async #migrate(giveUpAt: number): Promise<void> {
     const runner = this.dataSource.createQueryRunner();
     try {
       await runner.query('set statement_timeout = 0');
-      const executor = new MigrationExecutor(this.dataSource, runner);
-      executor.transaction = 'each';
-      await executor.executePendingMigrations();
+      while (!(await this.#migrated(runner, giveUpAt))) await setTimeout(RETRY_EVERY_MS);
       await runner.query('reset statement_timeout');
     } finally {
       await runner.release();
+    }
+  }
+
+  /** False when the release before, at work on the same tables, waited for us as we for it, and Postgres ended our transaction. */
+  async #migrated(runner: QueryRunner, giveUpAt: number): Promise<boolean> {
+    const executor = new MigrationExecutor(this.dataSource, runner);
+    executor.transaction = 'each';
+    try {
+      await executor.executePendingMigrations();
+      return true;
+    } catch (error) {
+      const described = describeDatabaseError(error);
+      if (!(described instanceof DatabaseError) || described.code !== 'database_conflict' || Date.now() > giveUpAt) throw error;
+      return false;
     }
   }
 

@@ -25,6 +25,17 @@ class CreateOrganizations1700000000001 implements MigrationInterface {
   async down(): Promise<void> {}
 }
 
+/** Gives up where a deadlock would make Postgres end it, which is the same to who started it. */
+class LockOrganizations1700000000002 implements MigrationInterface {
+  static tries = 0;
+  async up(runner: QueryRunner): Promise<void> {
+    LockOrganizations1700000000002.tries++;
+    await runner.query(`set local lock_timeout = '50ms'`);
+    await runner.query('lock table organizations in access exclusive mode');
+  }
+  async down(): Promise<void> {}
+}
+
 let server: TestDatabase;
 const started: Database[] = [];
 
@@ -78,6 +89,23 @@ describe('a service database', () => {
       { name: 'CreateNotes1700000000000' },
       { name: 'CreateOrganizations1700000000001' },
     ]);
+  });
+
+  it('tries a migration again that came into conflict with the release before at the same tables', async () => {
+    await (await start()).stop();
+    const before = new pg.Client(server.url);
+    await before.connect();
+    try {
+      await before.query('begin; lock table notes.organizations');
+      const database = build({ migrations: [CreateNotes1700000000000, CreateOrganizations1700000000001, LockOrganizations1700000000002] });
+      const migrated = database.start();
+      await eventually(() => expect(LockOrganizations1700000000002.tries).toBeGreaterThan(1));
+      await before.query('commit');
+      await migrated;
+      expect(await database.query('select count(*)::int as migrations from notes.migrations')).toEqual([{ migrations: 3 }]);
+    } finally {
+      await before.end();
+    }
   });
 
   it('lets services of several schemas and databases start at once on one server', async () => {
