@@ -6,6 +6,8 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
  */
 export class IndexUnsuccessful1764300000300 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
+    // The strongest lock first: a recorder that has read and is about to write would wait for us, and we for it.
+    await runner.query('LOCK TABLE executions IN ACCESS EXCLUSIVE MODE');
     await runner.query(
       `CREATE INDEX executions_unsuccessful ON executions (org_id, created_at DESC, invocation_id DESC) WHERE status <> 'succeeded'`,
     );
