@@ -11,8 +11,8 @@ import { Problem } from './problem.js';
 /** Who did what to which thing. `id` only where the same fact may be told twice; else one is drawn. */
 export type AuditEntry = Omit<AuditEvent, 'id' | 'at'> & { readonly id?: string };
 
-/** A person waits for the answer; a log that takes longer counts as away. */
-const ACKNOWLEDGED_WITHIN_MS = 2_000;
+/** A person waits for the answer, and a busy log may take seconds; one that takes longer counts as away. */
+const ACKNOWLEDGED_WITHIN_MS = 5_000;
 /** A few megabytes at most while the log is away. */
 const NOTES_WAITING_MAX = 5_000;
 const TRY_AGAIN_MS = 1_000;
