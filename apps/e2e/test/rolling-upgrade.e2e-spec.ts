@@ -73,11 +73,16 @@ describeOnKafka('a rolling upgrade', () => {
         expect([service, await fleet.stop(from)]).toEqual([service, 0]);
         await eventually(() => expect(results.length).toBeGreaterThan(before + 3), 60_000);
       };
-      for (const service of SERVICES) await replace(service, service, `${service}-2`);
-      await tenant.createTrigger(await tenant.createFunction(endpoint.url, 'made-by-this-release', { timeoutMs: 5_000 }), 'ChatStatus');
-      for (const service of SERVICES) await replace(service, `${service}-2`, `${service}-3`, previous);
-      await tenant.createFunction(endpoint.url, 'made-by-the-release-before');
-      loading = false;
+      try {
+        for (const service of SERVICES) await replace(service, service, `${service}-2`);
+        await tenant.createTrigger(await tenant.createFunction(endpoint.url, 'made-by-this-release', { timeoutMs: 5_000 }), 'ChatStatus');
+        for (const service of SERVICES) await replace(service, `${service}-2`, `${service}-3`, previous);
+        await tenant.createFunction(endpoint.url, 'made-by-the-release-before');
+      } finally {
+        loading = false;
+        // What ends the load after a failure is not the failure to be told.
+        load.catch(() => undefined);
+      }
       await load;
 
       await tenant.sendEvent(tenant.event('ChatOpened'));

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CustomerEndpoint, eventually } from '@cf/testing';
 import type { Answer } from './harness/api.js';
+import { persistently } from './harness/calls.js';
 import { type Installation, startInstallation } from './harness/installation.js';
 import { Tenant } from './harness/tenant.js';
 
@@ -48,7 +49,10 @@ describe('a test invocation', () => {
   });
 
   const test = (functionId: string, body: object, as = tenant): Promise<Answer<Tested>> =>
-    as.api.request<Tested>('POST', tenant.path(`cloud-functions/${functionId}/test-invocations`), body);
+    persistently(
+      () => as.api.request<Tested>('POST', tenant.path(`cloud-functions/${functionId}/test-invocations`), body),
+      ({ status }) => status !== 503,
+    );
   const newFunction = async (rest: object = {}, api: object = {}): Promise<{ id: string; path: string }> => {
     const path = `/tested-${randomUUID()}`;
     return { path, id: await tenant.createFunction(endpoint.url, path.slice(1), rest, api) };
