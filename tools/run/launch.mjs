@@ -20,6 +20,8 @@ export const NODE_FLAGS = [
   '--enable-source-maps',
   // kafkajs sets timers in the past; harmless.
   '--disable-warning=TimeoutNegativeWarning',
+  // MiB, of 16: what a call leaves behind dies before the young heap is looked through, a tenth of an invoker's time.
+  '--max-semi-space-size=64',
 ];
 
 /**

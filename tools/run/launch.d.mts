@@ -1,0 +1,2 @@
+/** What every program of ours runs with. */
+export declare const NODE_FLAGS: readonly string[];
