@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { NODE_FLAGS } from '../tools/run/launch.mjs';
 
 export const root = join(import.meta.dirname, '..');
 
@@ -43,7 +44,7 @@ export class Candidate {
   }
 
   static run(script: string, env: Record<string, string>, args: string[] = []): Candidate {
-    const flags = ['--disable-warning=TimeoutNegativeWarning', '--disable-warning=ExperimentalWarning'];
+    const flags = [...NODE_FLAGS, '--disable-warning=ExperimentalWarning'];
     return Candidate.runProgram(process.execPath, [...flags, join(root, script), ...args], env);
   }
 

@@ -12,6 +12,7 @@ const CHATS = 5_000;
 /** No contender is faster on two cores. */
 const CALLS_PER_SECOND_MAX = 18_000;
 const FRAMEWORK_ROUNDS_MAX = 2;
+const WARM_CALLS = 20_000;
 
 export interface ThroughputOptions {
   readonly where: Where;
@@ -20,11 +21,11 @@ export interface ThroughputOptions {
   readonly seconds: number;
 }
 
-/** Calls before the measured ones; JVMs are warm already, our processes begin anew each time. */
-const warmCalls = (peer: Peer, { ceiling, functions }: Workload): number => {
+/** Calls before the measured ones; JVMs are warm already, our processes begin anew each time and compile for as long. */
+const warmCalls = (peer: Peer, { functions }: Workload): number => {
   if (peer === 'nest') return 400;
-  if (functions > 1 && peer.startsWith('jvm')) return 2_000;
-  return Math.min(20_000, ceiling === null ? 20_000 : ceiling);
+  if (peer.startsWith('jvm')) return functions > 1 ? 2_000 : 5_000;
+  return WARM_CALLS;
 };
 
 const measure = async (peer: Peer, workload: Workload, stage: Stage, options: ThroughputOptions): Promise<Rate> => {
@@ -41,7 +42,7 @@ const takesPart = (peer: Peer, { framework = false, aside = false }: Workload): 
   aside ? peer === 'invoker' : framework || !isFramework(peer);
 
 const recordsFor = ({ ceiling, drain }: Workload, seconds: number): number =>
-  drain ?? Math.ceil((ceiling ?? CALLS_PER_SECOND_MAX) * (seconds + 1.5) * 1.1);
+  drain ?? Math.ceil((WARM_CALLS + (ceiling ?? CALLS_PER_SECOND_MAX) * seconds) * 1.1);
 
 export const measureThroughput = async (workload: Workload, options: ThroughputOptions): Promise<object> => {
   const { where, contenders, seconds } = options;
