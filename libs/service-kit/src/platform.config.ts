@@ -61,8 +61,11 @@ export const platformSchema = z.object({
     .string()
     .regex(/^[A-Za-z0-9._-]*$/, 'may hold letters, digits, dot, dash and underscore')
     .default(''),
-  /** ms until a consumer that fell silent is replaced; shorter finds a crash sooner and disturbs a slow member more. */
-  KAFKA_SESSION_TIMEOUT_MS: whole(6_000, 300_000).default(30_000),
+  /**
+   * ms until a consumer that fell silent is replaced. A killed process that is replaced at once makes its group wait for so long, which a
+   * step with the default deadline of 15 s must survive; shorter takes more slow members for dead.
+   */
+  KAFKA_SESSION_TIMEOUT_MS: whole(6_000, 300_000).default(10_000),
   /** Bearer token of operators. */
   OPERATOR_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
   /** Key ring for secrets, `id:base64,…`, 32 bytes each, the first one encrypts. */
