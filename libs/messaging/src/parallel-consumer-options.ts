@@ -41,6 +41,8 @@ export interface WindowQuota {
 export interface GroupPolicy {
   handle(record: LogRecord, context: RecordContext): Promise<void>;
   unprocessable(record: LogRecord, error: unknown): Promise<void>;
+  /** Told of every record in offset order, before any of them starts. */
+  delivered?(record: LogRecord): void;
   /** Records with the same order key run one at a time in offset order; null is unordered. */
   orderKey?(record: LogRecord): string | null;
   /** Null is bounded by the group's limit alone. */

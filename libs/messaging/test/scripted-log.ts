@@ -34,7 +34,10 @@ export class ScriptedLog {
   private listener: GroupListener | null = null;
 
   asMessageLog(): MessageLog {
-    return { join: (options: GroupOptions) => Promise.resolve(this.join(options)) } as unknown as MessageLog;
+    return {
+      join: (options: GroupOptions) => Promise.resolve(this.join(options)),
+      endOffsets: () => Promise.resolve(this.endOffsets()),
+    } as unknown as MessageLog;
   }
 
   write(partition: number, written: Written = {}): number {
@@ -53,6 +56,12 @@ export class ScriptedLog {
     this.records.set(partition, records);
     this.deliver(partition);
     return offset;
+  }
+
+  private endOffsets(): number[] {
+    const ends: number[] = [];
+    for (const [partition, records] of this.records) ends[partition] = (records.at(-1)?.offset ?? -1) + 1;
+    return Array.from(ends, (end) => end ?? 0);
   }
 
   committed(partition: number): number | null {

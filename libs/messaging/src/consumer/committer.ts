@@ -93,7 +93,9 @@ export class CommitRequest {
       if (offset < 0) continue;
       if (!handover) guard.announce();
       const suspects = guard.suspects().map((suspect) => ({ ...suspect, announced: suspect.announced && !handover }));
-      const metadata = encodeOffsetMetadata(partition, offset, { isOpen: !handover, suspects, completed: tracker.completedAbove() });
+      const progress = { isOpen: !handover, suspects, completed: tracker.completedAbove() };
+      const { metadata, isCrowded } = encodeOffsetMetadata(partition, offset, progress);
+      partition.isCrowded = isCrowded;
       if (offset === partition.committedOffset && metadata === partition.committedMetadata && guard.waiting === 0) continue;
       this.partitions.push(partition);
       this.offsets.push({ topic, partition: number, offset, metadata });
@@ -105,8 +107,10 @@ export class CommitRequest {
     this.partitions.forEach((partition, i) => {
       const committed = this.offsets[i];
       if (committed === undefined) return;
-      partition.committedOffset = committed.offset;
-      partition.committedMetadata = committed.metadata ?? '';
+      const { offset, metadata = '' } = committed;
+      partition.committedOffset = offset;
+      partition.committedMetadata = metadata;
+      partition.acknowledged = { offset, metadata };
     });
   }
 }

@@ -13,8 +13,8 @@ import type { OffsetProgress, Suspect } from './offset-metadata.js';
  *           2, with the first one three         alone: nothing else runs in the group
  *           3                                   never again: `unprocessable`
  *
- * A record that ends, whatever comes of it, is cleared. When as many records have passed as a process may have had in its buffer,
- * and every suspect was seen, records start unannounced again.
+ * A record that ends, whatever comes of it, is cleared; one that waits for another try is cleared meanwhile and announced again. When all records have passed that the process may have had, and every suspect
+ * was seen, records start unannounced again. It had none that came after its death, and no more than its buffer.
  */
 export const DEATHS_MAX = 3;
 const ALONE_AT = DEATHS_MAX - 1;
@@ -28,6 +28,11 @@ export interface Guarded {
   alone: boolean;
 }
 
+interface Returning<T> {
+  readonly task: T;
+  readonly tryAgain: () => void;
+}
+
 /** Which suspect of the group may run alone: one at a time over all partitions, or a death would count for two. */
 export class AloneTurn {
   holder: Guarded | null = null;
@@ -39,9 +44,17 @@ export class CrashGuard<T extends Guarded> {
   readonly #announced = new Map<number, T>();
   #waiting: T[] = [];
   #unconfirmed: T[] = [];
+  /** Waiting for another try. */
+  readonly #resting = new Set<T>();
+  /** About to try again, once announced and once the commit that says so is acknowledged. */
+  #returning: Returning<T>[] = [];
+  #returned: Returning<T>[] = [];
   #isOpen = false;
+  #isClosed = false;
   /** How many more records are announced before they start. */
   #careful: number;
+  /** The end of the log when the process that died was dead for certain. */
+  #endOffset = Infinity;
 
   constructor(
     restored: OffsetProgress,
@@ -56,14 +69,24 @@ export class CrashGuard<T extends Guarded> {
     this.#careful = restored.isOpen || this.#expected.size > 0 ? BUFFERS * bufferedRecordsMax : 0;
   }
 
-  /** Delivered records that may not start before a commit. */
+  /** Records are announced before they start. */
+  get isCareful(): boolean {
+    return this.#careful > 0;
+  }
+
+  /** Records from this offset on came later than the death that they would be announced for. */
+  endsBefore(offset: number): void {
+    this.#endOffset = offset;
+  }
+
+  /** Delivered records that may not start, or not try again, before a commit. */
   get waiting(): number {
-    return this.#waiting.length + this.#unconfirmed.length;
+    return this.#waiting.length + this.#unconfirmed.length + this.#returning.length + this.#returned.length;
   }
 
   /** A commit now would let waiting records start. */
   get wantsCommit(): boolean {
-    if (!this.#isOpen || this.#unconfirmed.length > 0) return this.waiting > 0;
+    if (!this.#isOpen || this.#unconfirmed.length + this.#returning.length + this.#returned.length > 0) return this.waiting > 0;
     const [next] = this.#waiting;
     return next !== undefined && this.#announced.size <= this.#room(next) / 2 && this.#mayAnnounce(next);
   }
@@ -79,12 +102,19 @@ export class CrashGuard<T extends Guarded> {
     }
     task.deaths = this.#expected.get(task.record.offset) ?? 0;
     this.#expected.delete(task.record.offset);
+    if (task.record.offset >= this.#endOffset && !this.#expectsSuspects()) {
+      this.#careful = Math.min(this.#careful, this.#waiting.length);
+      if (this.#isOpen && this.waiting === 0) return false;
+    }
     this.#waiting.push(task);
     return true;
   }
 
   /** A commit is about to be made: as many as may run are announced in it. */
   announce(): void {
+    for (const { task } of this.#returning) this.#announced.set(task.record.offset, task);
+    this.#returned.push(...this.#returning);
+    this.#returning = [];
     let next = this.#waiting[0];
     while (this.#careful > 0 && next !== undefined && this.#mayAnnounce(next)) {
       this.#waiting.shift();
@@ -109,6 +139,7 @@ export class CrashGuard<T extends Guarded> {
   /** The commit is acknowledged: these may start. */
   confirmed(): T[] {
     this.#isOpen = true;
+    for (const { tryAgain } of this.#returned.splice(0)) tryAgain();
     const confirmed = this.#unconfirmed;
     this.#unconfirmed = [];
     if (this.#careful > 0) return confirmed;
@@ -124,13 +155,30 @@ export class CrashGuard<T extends Guarded> {
   }
 
   completed(task: T): void {
+    this.#resting.delete(task);
     if (this.#announced.size === 0) return;
     this.#announced.delete(task.record.offset);
     this.survived(task);
   }
 
+  /** It waits for another try, and who runs alone meanwhile must not be suspected together with it. True when a commit is to say so. */
+  rests(task: T): boolean {
+    this.survived(task);
+    if (!this.#announced.delete(task.record.offset)) return false;
+    this.#resting.add(task);
+    return true;
+  }
+
+  /** Resolves when it may try again; null when it may at once. */
+  returns(task: T): Promise<void> | null {
+    if (this.#isClosed || !this.#resting.delete(task)) return null;
+    return new Promise((tryAgain) => this.#returning.push({ task, tryAgain }));
+  }
+
   close(): void {
+    this.#isClosed = true;
     for (const task of this.#announced.values()) this.survived(task);
+    for (const { tryAgain } of [...this.#returning, ...this.#returned]) tryAgain();
   }
 
   #expectsSuspects(): boolean {

@@ -7,7 +7,10 @@ export interface FetchControl {
   resume(partitions: readonly TopicPartition[]): void;
 }
 
-/** Bounds what is delivered and not completed, in records and in bytes, by holding the partitions that have the most. */
+/**
+ * Bounds what is delivered and not completed, in records and in bytes, by holding the partitions that have the most; and what is done
+ * above the watermark, by holding the partition whose commit can hardly tell it any more.
+ */
 export class FetchBuffer {
   readonly #records: BufferBudget;
   readonly #bytes: BufferBudget;
@@ -48,7 +51,8 @@ export class FetchBuffer {
 
   holdIfExhausted(partition: OwnedPartition): void {
     const { records, bytes } = partition.tracker;
-    if (this.#held.has(partition) || !(this.#records.exhausted(records) || this.#bytes.exhausted(bytes))) return;
+    const isExhausted = this.#records.exhausted(records) || this.#bytes.exhausted(bytes) || partition.isCrowded;
+    if (this.#held.has(partition) || !isExhausted) return;
     this.#held.add(partition);
     this.fetch.pause([partition]);
   }
@@ -60,7 +64,7 @@ export class FetchBuffer {
 
   #releaseIfRoomy(partition: OwnedPartition): void {
     const { records, bytes } = partition.tracker;
-    if (!this.#records.roomy(records) || !this.#bytes.roomy(bytes)) return;
+    if (!this.#records.roomy(records) || !this.#bytes.roomy(bytes) || partition.isCrowded) return;
     this.#held.delete(partition);
     this.fetch.resume([partition]);
   }

@@ -27,19 +27,22 @@ export const NOTHING_KNOWN: OffsetProgress = { isOpen: false, suspects: [], comp
  * cannot be read counts as empty.
  *
  * Base64 of: magic, version, flags, suspects (count, then gap and deaths of each), completed offsets, CRC-32 over all that and over the
- * place it was committed for: text of another topic, partition or offset is foreign. Completed offsets are run lengths (gap, length, gap, length …) or, for a finely mixed window, a bit
- * each; what does not fit is left out from the end, and only costs repetitions.
+ * place it was committed for: text of another topic, partition or offset is foreign. Completed offsets are run lengths (gap, length, gap,
+ * length …) or, for a finely mixed window, a bit each. What does not fit is left out from the end and would be repeated after a crash, so
+ * the engine lets no partition come so far: it holds one that is crowded.
  */
 const MAGIC = 0xcf;
 const VERSION = 2;
 const FLAG = { bits: 1, open: 2 } as const;
 const HEADER_BYTES = 3;
 const CHECKSUM_BYTES = 4;
-/** 1,100 bytes are 1,468 characters of base64, well below Kafka's 4,096, and cheap in a request of 64 partitions. */
-const BYTES_MAX = 1_100;
+/** 3,000 bytes are 4,000 characters of base64; Kafka takes 4,096. */
+const BYTES_MAX = 3_000;
 const CONTENT_BYTES_MAX = BYTES_MAX - HEADER_BYTES - CHECKSUM_BYTES;
 /** A suspect takes two or three bytes, so these leave room for the rest. */
 const SUSPECTS_MAX = 256;
+/** Of the room for completed offsets. What was delivered by then goes on and may still mix in more. */
+const CROWDED = 0.5;
 
 interface Content {
   readonly bytes: readonly number[];
@@ -98,15 +101,25 @@ const suspectsOf = (offset: number, suspects: readonly Suspect[]): number[] => {
   return bytes;
 };
 
-export const encodeOffsetMetadata = (of: TopicPartition, offset: number, { isOpen, suspects, completed }: OffsetProgress): string => {
-  if (!isOpen && suspects.length === 0 && completed.length === 0) return '';
+export interface EncodedProgress {
+  readonly metadata: string;
+  readonly isCrowded: boolean;
+}
+
+export const encodeOffsetMetadata = (
+  of: TopicPartition,
+  offset: number,
+  { isOpen, suspects, completed }: OffsetProgress,
+): EncodedProgress => {
+  if (!isOpen && suspects.length === 0 && completed.length === 0) return { metadata: '', isCrowded: false };
   const suspected = suspectsOf(offset, suspects);
   const bytesMax = CONTENT_BYTES_MAX - suspected.length;
   let flags = isOpen ? FLAG.open : 0;
   let content = runsOf(offset, completed, bytesMax);
-  if (content.end < (completed.at(-1) ?? offset)) {
+  const end = completed.at(-1) ?? offset;
+  if (content.end < end || (end - offset) / 8 < content.bytes.length) {
     const bits = bitsOf(offset, completed, bytesMax);
-    if (bits.end > content.end) {
+    if (bits.end > content.end || bits.end === end) {
       content = bits;
       flags |= FLAG.bits;
     }
@@ -115,7 +128,7 @@ export const encodeOffsetMetadata = (of: TopicPartition, offset: number, { isOpe
   const buffer = Buffer.allocUnsafe(length + CHECKSUM_BYTES);
   buffer.set([MAGIC, VERSION, flags, ...suspected, ...content.bytes]);
   buffer.writeUInt32BE(checksum(buffer.subarray(0, length), of, offset), length);
-  return buffer.toString('base64');
+  return { metadata: buffer.toString('base64'), isCrowded: content.bytes.length > bytesMax * CROWDED };
 };
 
 class Varints {

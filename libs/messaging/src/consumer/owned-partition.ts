@@ -31,8 +31,11 @@ export class OwnedPartition implements TopicPartition {
   /** What was committed last: the next owner starts there. -1 before the first time. */
   committedOffset: number;
   committedMetadata: string;
-  /** What was sent to be committed last, acknowledged or not. */
+  /** What this owner sent to be committed last, and what was acknowledged of it last. */
   sent: Commit | null = null;
+  acknowledged: Commit | null = null;
+  /** So much is done between what is not that the text beside the offset may soon not hold it. */
+  isCrowded = false;
   lost = false;
   running = newRunning();
 
@@ -50,10 +53,9 @@ export class OwnedPartition implements TopicPartition {
     this.committedMetadata = metadata;
   }
 
-  /** One of these is what the log has of this owner. */
+  /** One of these is what the log has of this owner, if it has anything. */
   written(): readonly Commit[] {
-    const committed = { offset: this.committedOffset, metadata: this.committedMetadata };
-    return this.sent === null ? [committed] : [committed, this.sent];
+    return [this.acknowledged, this.sent].filter((commit) => commit !== null);
   }
 
   /** What runs now is no longer aborted with the partition. */

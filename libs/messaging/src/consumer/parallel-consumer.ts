@@ -12,13 +12,12 @@ import { type Commit, OwnedPartition } from './owned-partition.js';
 import { RecordKeys } from './record-keys.js';
 import { retryDelayMs } from './retry-delay.js';
 import { Scheduler } from './scheduler.js';
+import { Surplus } from './surplus.js';
 import { bytesOf, Task } from './task.js';
 import { TaskRunner } from './task-runner.js';
 
 /** Beyond the drain time of the other members: a rejoin that no assignment ended is over then, if the member is well. */
 const REJOIN_MARGIN_MS = 1_000;
-/** As many as publish at once what follows from them; the rest waits where it is. */
-const SURPLUS_AT_ONCE = 256;
 /** Kept of the drain time for the last commit: a round trip or two, never most of a short drain. */
 const commitReserveMs = (drainTimeoutMs: number): number => Math.min(500, drainTimeoutMs / 4);
 
@@ -47,8 +46,7 @@ export class ParallelConsumer {
   readonly #scheduler: Scheduler<Task>;
   readonly #runner: TaskRunner;
   readonly #dispatcher: Dispatcher;
-  /** What was taken from bulkheads that held too much: beside all limits but one of its own, since nothing is called for it. */
-  readonly #surplus = new Scheduler<Task>(SURPLUS_AT_ONCE, () => Infinity);
+  readonly #surplus: Surplus;
   readonly #surplusDispatcher: Dispatcher;
   readonly #commits: CommitLoop;
   readonly #buffer: FetchBuffer;
@@ -64,9 +62,11 @@ export class ParallelConsumer {
   #heldMs = 0;
   #tickedAtMs = 0;
   #lastError: string | null = null;
+  /** Why new partitions still wait. */
+  #unprepared: string | null = null;
 
   constructor(
-    private readonly log: Pick<MessageLog, 'join'>,
+    private readonly log: Pick<MessageLog, 'join' | 'endOffsets'>,
     private readonly options: ParallelConsumerOptions,
     private readonly policy: GroupPolicy,
     private readonly observer: ConsumerObserver = {},
@@ -77,25 +77,29 @@ export class ParallelConsumer {
       options.maxInFlight,
       ({ record }) => this.#keys.limitOf(record),
       // What has just ended must not be suspected together with one that is all but known to kill.
-      () => this.#committer.isSettled,
+      () => this.#committer.isSettled && !this.#surplus.scheduler.isBusy,
     );
+    this.#surplus = new Surplus(this.#scheduler, options.quota, (record) => observer.surplus?.(options.group, record));
     this.#buffer = new FetchBuffer(options.maxBufferedRecords, options.maxBufferedBytes, {
       pause: (partitions) => this.#member?.pause(partitions),
       resume: (partitions) => this.#member?.resume(partitions),
     });
-    this.#runner = new TaskRunner(
-      options.group,
-      policy,
-      observer,
-      clock,
-      this.#gate,
-      (task, resolved) => this.#ended(task, resolved),
-      (task) => this.#failedAlive(task),
-      (task) => this.#yieldSlot(task),
-    );
+    this.#runner = new TaskRunner(options.group, policy, observer, clock, this.#gate, this.#scheduler.others, {
+      ended: (task, resolved) => this.#ended(task, resolved),
+      yieldSlot: (task) => this.#yieldSlot(task),
+      rests: (task) => this.#rests(task),
+      returns: (task) => this.#returns(task),
+    });
     const mayStart = (): boolean => this.#member?.mayStart() !== false;
+    const maySurplusStart = (): boolean => mayStart() && this.#scheduler.others.isOpen;
     this.#dispatcher = new Dispatcher(this.#scheduler, this.#gate, clock, mayStart, (task) => void this.#runner.run(task));
-    this.#surplusDispatcher = new Dispatcher(this.#surplus, this.#gate, clock, mayStart, (task) => void this.#runner.run(task));
+    this.#surplusDispatcher = new Dispatcher(
+      this.#surplus.scheduler,
+      this.#gate,
+      clock,
+      maySurplusStart,
+      (task) => void this.#runner.run(task),
+    );
     this.#commits = new CommitLoop(
       this.#committer,
       clock,
@@ -143,6 +147,7 @@ export class ParallelConsumer {
   }
 
   health(): { readonly ok: boolean; readonly detail: string } {
+    if (this.#unprepared !== null) return { ok: false, detail: `new partitions wait: ${this.#unprepared}` };
     if (this.#member?.healthy() === true) return { ok: true, detail: `${this.#partitions.size} partitions` };
     return { ok: false, detail: this.#lastError ?? 'not joined' };
   }
@@ -154,10 +159,10 @@ export class ParallelConsumer {
     return {
       group: this.options.group,
       assignedPartitions: partitions.length,
-      queued: this.#scheduler.queued + this.#surplus.queued + sum(({ guard }) => guard.waiting),
+      queued: this.#scheduler.queued + this.#surplus.scheduler.queued + sum(({ guard }) => guard.waiting),
       inFlight: this.#scheduler.inFlight,
       yielded: this.#scheduler.yielded,
-      surplus: this.#surplus.queued + this.#surplus.inFlight,
+      surplus: this.#surplus.scheduler.queued + this.#surplus.scheduler.inFlight,
       inFlightByBulkhead: this.#scheduler.inFlightByBulkhead(),
       retrying: this.#runner.waiting,
       records: sum(({ tracker }) => tracker.records),
@@ -184,17 +189,28 @@ export class ParallelConsumer {
     if (assigned.length > 0) await this.#preparedFor(assigned);
   }
 
-  /** The group's own preparation is tried until it succeeds: without it a record would be handled as if nothing were known. */
+  /** The preparation is tried until it succeeds: without it a record would be handled as if nothing were known. */
   async #preparedFor(assigned: readonly AssignedPartition[]): Promise<void> {
-    const owned = assigned.map((partition) => this.#partitions.get(keyOf(partition)));
-    for (let failures = 1; this.#stopping === null && owned.some((partition) => partition?.lost === false); failures++) {
+    const owned = assigned.map((partition) => this.#partitions.get(keyOf(partition))).filter((partition) => partition !== undefined);
+    for (let failures = 1; this.#stopping === null && owned.some((partition) => !partition.lost); failures++) {
       try {
+        await this.#knowEnds(owned.filter(({ guard }) => guard.isCareful));
         await this.policy.assigned?.(assigned);
-        return;
+        break;
       } catch (error) {
+        this.#unprepared = error instanceof Error ? error.message : String(error);
         this.observer.preparationFailed?.(this.options.group, error);
         await pause(this.clock, retryDelayMs(failures, this.clock.random()));
       }
+    }
+    this.#unprepared = null;
+  }
+
+  /** A record that was appended after a process died cannot have killed it. */
+  async #knowEnds(partitions: readonly OwnedPartition[]): Promise<void> {
+    for (const topic of new Set(partitions.map((partition) => partition.topic))) {
+      const ends = await this.log.endOffsets(topic);
+      for (const { guard, topic: of, partition } of partitions) if (of === topic) guard.endsBefore(ends[partition] ?? Infinity);
     }
   }
 
@@ -206,6 +222,7 @@ export class ParallelConsumer {
       if (!owned.tracker.admits(record.offset)) continue;
       const bulkhead = this.#keys.bulkheadOf(record);
       const keys = [this.#keys.orderKeyOf(record), bulkhead?.key ?? null, bulkhead?.tenant ?? null] as const;
+      this.policy.delivered?.(record);
       const task = new Task(record, owned, ...keys, bytesOf(record), receivedAtMs);
       owned.tracker.add(task);
       this.#buffer.grew(owned, task.bytes);
@@ -291,12 +308,21 @@ export class ParallelConsumer {
     this.#dispatcher.wake();
   }
 
-  #failedAlive(task: Task): void {
-    if (task.alone) {
-      task.partition.guard.survived(task);
-      this.#schedulerOf(task).share(task);
-      this.#dispatcher.wake();
-    }
+  #rests(task: Task): void {
+    const scheduler = this.#schedulerOf(task);
+    if (task.partition.guard.rests(task)) this.#committer.completed(task.partition);
+    scheduler.share(task);
+    scheduler.rests(true);
+    this.#dispatcher.wake();
+  }
+
+  async #returns(task: Task): Promise<void> {
+    this.#schedulerOf(task).rests(false);
+    const announced = task.partition.guard.returns(task);
+    if (announced === null) return;
+    this.#committer.changed(task.partition);
+    this.#commits.commit();
+    await announced;
   }
 
   #complete(task: Task): void {
@@ -313,6 +339,9 @@ export class ParallelConsumer {
     this.#revokedAtMs = Infinity;
     for (const partition of this.#partitions.values()) this.#committer.changed(partition);
     this.#gate.open();
+    // An outage that held commits back is over, and what stayed is to be told as open again.
+    this.#committer.urge();
+    this.#commits.commit();
     this.#dispatcher.wake();
   }
 
@@ -321,30 +350,22 @@ export class ParallelConsumer {
     if (this.#buffer.held.size > 0) this.#heldMs += nowMs - this.#tickedAtMs;
     this.#tickedAtMs = nowMs;
     // A suspect may have waited for one of another partition to end.
-    for (const partition of this.#partitions.values()) if (partition.guard.wantsCommit) this.#committer.changed(partition);
+    for (const partition of this.#partitions.values()) {
+      if (partition.guard.wantsCommit) this.#committer.changed(partition);
+      this.#buffer.holdIfExhausted(partition);
+    }
     this.#commits.commit();
     this.#buffer.releaseRoomy();
     this.#scheduler.recheck();
-    this.#takeSurplus();
+    if (this.#gate.isOpen) this.#surplus.take(this.#partitions.values(), nowMs);
+    this.#surplusDispatcher.start();
     const waitedMs = nowMs - this.#revokedAtMs;
     if (waitedMs > this.options.drainTimeoutMs + REJOIN_MARGIN_MS && this.#member?.healthy() === true) this.#resume();
     this.#dispatcher.start();
   }
 
-  #takeSurplus(): void {
-    const { quota, group } = this.options;
-    if (quota !== undefined && this.#gate.isOpen) {
-      for (const task of this.#scheduler.takeSurplus(quota, this.clock.nowMs())) {
-        task.isSurplus = true;
-        this.observer.surplus?.(group, task.record);
-        this.#surplus.enqueue(task);
-      }
-    }
-    this.#surplusDispatcher.start();
-  }
-
   #schedulerOf({ isSurplus }: Task): Scheduler<Task> {
-    return isSurplus ? this.#surplus : this.#scheduler;
+    return isSurplus ? this.#surplus.scheduler : this.#scheduler;
   }
 
   /** What was announced in a commit may start. */

@@ -1,12 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import type { Schedulable } from './bulkhead-state.js';
 import type { LinkedLine } from './linked-line.js';
-import { Scheduler, type Schedulable } from './scheduler.js';
+import { Scheduler } from './scheduler.js';
 
 class Work implements Schedulable<Work> {
   before: Work | null = null;
   after: Work | null = null;
   line: LinkedLine<Work> | null = null;
+  older: Work | null = null;
+  younger: Work | null = null;
   running = false;
   startedAtMs = 0;
   alone = false;
@@ -274,7 +277,7 @@ describe('scheduler', () => {
     const scheduler = new Scheduler<Work>(10, () => 1);
     for (const work of many(6, 'chat', 'slow')) scheduler.enqueue(work);
     scheduler.next(0);
-    expect(queued(scheduler.takeSurplus(QUOTA, 100_000))).toEqual([]);
+    expect(queued(scheduler.takeSurplus(QUOTA, 100_000))).toEqual([5, 4, 3, 2]);
     const other = new Work(6, 'another chat', 'slow');
     scheduler.enqueue(other);
     for (const work of many(3, 'another chat', 'slow')) scheduler.enqueue(work);

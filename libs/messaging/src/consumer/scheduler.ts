@@ -1,66 +1,9 @@
 import type { WindowQuota } from '../parallel-consumer-options.js';
-import { LinkedLine, type InLine } from './linked-line.js';
-import { type Contender, Turns } from './turns.js';
+import { BulkheadState, type Schedulable, TenantState } from './bulkhead-state.js';
+import { Gate } from './gate.js';
+import { LinkedLine } from './linked-line.js';
+import { Turns } from './turns.js';
 
-export interface Schedulable<T extends InLine<T>> extends InLine<T> {
-  readonly orderKey: string | null;
-  readonly bulkheadKey: string | null;
-  /** Whose bulkhead it is; of one bulkhead it is always the same. */
-  readonly tenantKey: string | null;
-  /** Holds a slot. */
-  running: boolean;
-  startedAtMs: number;
-  /** Starts when nothing else runs, and nothing else starts meanwhile. */
-  alone: boolean;
-}
-
-class TenantState<T extends Schedulable<T>> implements Contender<TenantState<T>> {
-  before: TenantState<T> | null = null;
-  after: TenantState<T> | null = null;
-  line: LinkedLine<TenantState<T>> | null = null;
-  running = 0;
-  /** Bulkheads that have something ready or running. */
-  size = 0;
-  readonly turns = new Turns<BulkheadState<T>>();
-
-  constructor(readonly key: string | null) {}
-}
-
-class BulkheadState<T extends Schedulable<T>> implements Contender<BulkheadState<T>> {
-  before: BulkheadState<T> | null = null;
-  after: BulkheadState<T> | null = null;
-  /** Null while nothing is ready. */
-  line: LinkedLine<BulkheadState<T>> | null = null;
-  running = 0;
-  readonly ready = new LinkedLine<T>();
-  /** Not started, those behind their order key included. */
-  queued = 0;
-  #startsMs = 0;
-  #endedCallMs = 0;
-
-  constructor(
-    readonly key: string | null,
-    readonly tenant: TenantState<T>,
-  ) {}
-
-  started(atMs: number): void {
-    this.running++;
-    this.#startsMs += atMs;
-  }
-
-  ended(startedAtMs: number, nowMs: number): void {
-    this.running--;
-    this.#startsMs -= startedAtMs;
-    this.#endedCallMs += (nowMs - startedAtMs - this.#endedCallMs) * WEIGHT_OF_LAST_CALL;
-  }
-
-  /** How long a call takes, by those that ended and by those that run: calls that hang do not end. */
-  callMs(nowMs: number): number {
-    return Math.max(this.#endedCallMs, this.running === 0 ? 0 : nowMs - this.#startsMs / this.running);
-  }
-}
-
-const WEIGHT_OF_LAST_CALL = 1 / 8;
 /** Tasks started and not released, for each slot: what gave its slot back waits for the log, and that must not pile up. */
 const STARTED_PER_SLOT = 2;
 
@@ -91,6 +34,10 @@ export class Scheduler<T extends Schedulable<T>> {
   readonly #full = new LinkedLine<BulkheadState<T>>();
   /** Its turn has come and it waits until nothing else runs, or it runs. */
   #alone: T | null = null;
+  /** Closed meanwhile: another try of what was started before waits too. */
+  readonly others = new Gate();
+  /** Started, and between two tries: what rests so may do so for ever, and kills nobody. */
+  #resting = 0;
 
   constructor(
     private readonly maxInFlight: number,
@@ -102,7 +49,7 @@ export class Scheduler<T extends Schedulable<T>> {
 
   enqueue(task: T): void {
     this.queued++;
-    this.#bulkheadOf(task).queued++;
+    this.#bulkheadOf(task).queued.add(task);
     if (task.orderKey === null || !this.#waiting.has(task.orderKey)) {
       if (task.orderKey !== null) this.#waiting.set(task.orderKey, null);
       this.#makeReady(task);
@@ -116,12 +63,13 @@ export class Scheduler<T extends Schedulable<T>> {
   /** The task to start now; it holds its slot and its order key until `yieldSlot` or `release`. Null when none may start. */
   next(nowMs = 0): T | null {
     if (this.inFlight >= this.maxInFlight || this.#started >= this.maxInFlight * STARTED_PER_SLOT) return null;
-    if (this.#alone !== null && this.#started > 0) return null;
+    if (this.#alone !== null && this.isBusy) return null;
     const task = this.#alone ?? this.#pick();
     if (task === null) return null;
     if (task.alone) {
       this.#alone = task;
-      if (this.#started > 0 || !this.mayRunAlone()) return null;
+      this.others.close();
+      if (this.isBusy || !this.mayRunAlone()) return null;
     }
     const bulkhead = this.#bulkheadOf(task);
     bulkhead.ready.remove(task);
@@ -129,7 +77,7 @@ export class Scheduler<T extends Schedulable<T>> {
     task.startedAtMs = nowMs;
     this.queued--;
     this.inFlight++;
-    bulkhead.queued--;
+    bulkhead.queued.remove(task);
     bulkhead.started(nowMs);
     bulkhead.tenant.running++;
     this.#place(bulkhead);
@@ -138,7 +86,14 @@ export class Scheduler<T extends Schedulable<T>> {
 
   /** A task that ran alone may run beside others from now on. */
   share(task: T): void {
-    if (this.#alone === task) this.#alone = null;
+    if (this.#alone !== task) return;
+    this.#alone = null;
+    this.others.open();
+  }
+
+  /** A started task waits for another try, or goes on with it. */
+  rests(isResting: boolean): void {
+    this.#resting += isResting ? 1 : -1;
   }
 
   /** The task goes on without its slot and its order key; one that runs alone keeps them. */
@@ -162,28 +117,27 @@ export class Scheduler<T extends Schedulable<T>> {
     this.share(task);
     task.line?.remove(task);
     this.queued--;
-    bulkhead.queued--;
+    bulkhead.queued.remove(task);
     if (wasReady) this.#freeKey(task);
     this.#place(bulkhead);
   }
 
-  /** Takes out what bulkheads hold beyond their quota: the youngest, and of an order key the last one first. */
+  /** Takes out what bulkheads hold beyond their quota, the youngest first, so that of an order key it is always the last. */
   takeSurplus({ callMs, worksOffMs }: WindowQuota, nowMs: number): T[] {
     const surplus: T[] = [];
-    if (this.#alone !== null) return surplus;
     for (const bulkhead of this.#bulkheads.values()) {
       // One that runs nothing waits for its turn, and that is not its fault.
-      if (bulkhead.running === 0 || bulkhead.queued <= bulkhead.running) continue;
+      if (bulkhead.running === 0 || bulkhead.queued.size <= bulkhead.running) continue;
       const takesMs = bulkhead.callMs(nowMs);
       if (takesMs < callMs) continue;
       const quota = Math.max(bulkhead.running, Math.floor((worksOffMs * bulkhead.running) / takesMs));
-      while (bulkhead.queued > quota) {
-        const youngest = bulkhead.ready.last;
-        if (youngest === null || youngest.alone) break;
-        const behind = youngest.orderKey === null ? null : (this.#waiting.get(youngest.orderKey)?.last ?? null);
-        const task = behind?.bulkheadKey === bulkhead.key ? behind : youngest;
-        this.remove(task);
-        surplus.push(task);
+      for (let task = bulkhead.queued.youngest; task !== null && bulkhead.queued.size > quota; ) {
+        const { older } = task;
+        if (!task.alone) {
+          this.remove(task);
+          surplus.push(task);
+        }
+        task = older;
       }
     }
     return surplus;
@@ -198,6 +152,11 @@ export class Scheduler<T extends Schedulable<T>> {
     const held: Record<string, number> = {};
     for (const { key, running } of this.#bulkheads.values()) if (key !== null && running > 0) held[key] = running;
     return held;
+  }
+
+  /** Something was started that has not ended and does not wait for another try. */
+  get isBusy(): boolean {
+    return this.#started > this.#resting;
   }
 
   get #started(): number {
@@ -255,7 +214,7 @@ export class Scheduler<T extends Schedulable<T>> {
     if (bulkhead.ready.first !== null) tenant.turns.stand(bulkhead);
     else {
       bulkhead.line?.remove(bulkhead);
-      if (bulkhead.running === 0 && bulkhead.queued === 0) this.#forget(bulkhead);
+      if (bulkhead.running === 0 && bulkhead.queued.size === 0) this.#forget(bulkhead);
     }
     this.#placeTenant(tenant);
   }

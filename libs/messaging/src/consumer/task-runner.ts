@@ -7,6 +7,16 @@ import type { Gate } from './gate.js';
 import { isRetryable, retryDelayMs, TRIES_MAX } from './retry-delay.js';
 import type { Task } from './task.js';
 
+export interface TaskListener {
+  /** `resolved` is false for a task that was let go because its signal was aborted. */
+  ended(task: Task, resolved: boolean): void;
+  yieldSlot(task: Task): void;
+  /** It failed and waits for another try: it did not kill the process. */
+  rests(task: Task): void;
+  /** Its pause is over; resolves when it may try again. */
+  returns(task: Task): Promise<void>;
+}
+
 /**
  * Runs the handler of a task until it resolves. One that rejects is tried again in place: with `retryable: true` for as long as its
  * partition is owned, else `TRIES_MAX` times, then `unprocessable` is called until that resolves. Nothing is ever skipped.
@@ -24,16 +34,15 @@ export class TaskRunner {
     private readonly clock: Clock,
     /** A try after a failure begins only while it is open, except for a call that outlives its partition. */
     private readonly dispatch: Gate,
-    /** `resolved` is false for a task that was let go because its signal was aborted. */
-    private readonly ended: (task: Task, resolved: boolean) => void,
-    private readonly failedAlive: (task: Task) => void,
-    private readonly yieldSlot: (task: Task) => void,
+    /** Closed while a record runs, or is about to run, alone. */
+    private readonly others: Gate,
+    private readonly listener: TaskListener,
   ) {}
 
   async run(task: Task): Promise<void> {
     const { record, partition } = task;
     const { signal } = partition.running;
-    const context = { signal, isSurplus: task.isSurplus, yieldSlot: () => this.yieldSlot(task) };
+    const context = { signal, isSurplus: task.isSurplus, yieldSlot: () => this.listener.yieldSlot(task) };
     const startedMs = this.clock.nowMs();
     let failures = 0;
     let lastingFailures = 0;
@@ -63,7 +72,7 @@ export class TaskRunner {
     if (resolved) {
       this.observer.finished?.(this.group, record.topic, startedMs - task.receivedAtMs, this.clock.nowMs() - startedMs);
     }
-    this.ended(task, resolved);
+    this.listener.ended(task, resolved);
     this.#tellIfIdle();
   }
 
@@ -82,10 +91,12 @@ export class TaskRunner {
 
   async #wait(task: Task, delayMs: number, signal: AbortSignal): Promise<void> {
     this.waiting++;
-    this.failedAlive(task);
+    this.listener.rests(task);
     this.#tellIfIdle();
     await pause(this.clock, delayMs, signal);
-    if (!task.completed && !signal.aborted) await this.dispatch.passed();
+    while (!this.others.isOpen) await this.others.passed();
+    await this.listener.returns(task);
+    while (!this.dispatch.isOpen && !task.completed && !signal.aborted) await this.dispatch.passed();
     this.waiting--;
   }
 }

@@ -1,18 +1,21 @@
 import type { LogRecord } from '../log.js';
+import type { Schedulable } from './bulkhead-state.js';
 import type { Guarded } from './crash-guard.js';
 import type { LinkedLine } from './linked-line.js';
 import type { OwnedPartition } from './owned-partition.js';
-import type { Schedulable } from './scheduler.js';
 import type { Tracked } from './tracker.js';
 
 /**
  * One delivered record until it is done with: the only object that the engine makes for a record. It stands in the tracker's list
- * of its partition (`lower`, `higher`) and in one line of the scheduler (`before`, `after`).
+ * of its partition (`lower`, `higher`), in one line of the scheduler (`before`, `after`) and, until it starts, among the arrivals of its
+ * bulkhead (`older`, `younger`).
  */
 export class Task implements Schedulable<Task>, Tracked<Task>, Guarded {
   before: Task | null = null;
   after: Task | null = null;
   line: LinkedLine<Task> | null = null;
+  older: Task | null = null;
+  younger: Task | null = null;
   lower: Task | null = null;
   higher: Task | null = null;
   running = false;
@@ -38,5 +41,8 @@ export class Task implements Schedulable<Task>, Tracked<Task>, Guarded {
 /** Objects, strings and links that a record costs beside its payload. */
 const RECORD_OVERHEAD_BYTES = 512;
 
-export const bytesOf = (record: LogRecord): number =>
-  RECORD_OVERHEAD_BYTES + (record.value?.byteLength ?? 0) + (record.key?.byteLength ?? 0);
+export const bytesOf = ({ value, key, headers }: LogRecord): number => {
+  let bytes = RECORD_OVERHEAD_BYTES + (value?.byteLength ?? 0) + (key?.byteLength ?? 0);
+  for (const name in headers) bytes += headers[name]!.length;
+  return bytes;
+};

@@ -86,6 +86,11 @@ export class PartitionTracker<T extends Tracked<T>> {
     return this.lowest?.record.offset ?? this.#next;
   }
 
+  /** What is not done although later ones are, ascending. */
+  *holes(): Generator<T> {
+    for (let task = this.lowest; task !== null && task.record.offset < this.#highestCompleted; task = task.higher) yield task;
+  }
+
   /** What is done above the watermark. */
   completedAbove(): OffsetRanges {
     const ranges: number[] = [];

@@ -7,11 +7,13 @@ import type { UnreadableMessage } from '../unreadable-message.js';
 export type ConsumerGroupLimits = Omit<ParallelConsumerOptions, 'group' | 'topics' | 'coPartitioned'>;
 
 /**
- * What the provider of a consumer group may say about its records. `orderKey` and `bulkhead` are called for every record:
+ * What the provider of a consumer group may say about its records. `delivered`, `orderKey` and `bulkhead` are called for every record:
  * synchronous, cheap, from headers or the key rather than the value.
  */
 export interface ConsumerGroupHooks {
   readonly limits: ConsumerGroupLimits;
+  /** In offset order, before the record starts: calls may start in another order. */
+  delivered?(record: LogRecord): void;
   /** Records with the same key run one at a time in the order of delivery; null is unordered. Default: unordered. */
   orderKey?(record: LogRecord): string | null;
   /** Read anew at each dispatch. Default: bounded by the group's limit alone. */

@@ -20,6 +20,7 @@ export interface TopicHandler {
 
 /** What a consumer group does with a record: reads it, hands it to its Nest handler, and has an end for what cannot be read or handled. */
 export class GroupHandlers implements GroupPolicy {
+  readonly delivered?: (record: LogRecord) => void;
   readonly orderKey?: (record: LogRecord) => string | null;
   readonly bulkhead?: (record: LogRecord) => Bulkhead | null;
 
@@ -29,6 +30,7 @@ export class GroupHandlers implements GroupPolicy {
     private readonly deadLetterPublisher: MessagePublisher,
     private readonly deadLettered: (record: LogRecord, reason: string) => void,
   ) {
+    if (hooks.delivered !== undefined) this.delivered = hooks.delivered.bind(hooks);
     if (hooks.orderKey !== undefined) this.orderKey = hooks.orderKey.bind(hooks);
     if (hooks.bulkhead !== undefined) this.bulkhead = hooks.bulkhead.bind(hooks);
   }

@@ -9,6 +9,7 @@ import { Referee } from './referee.js';
 import { drawScenario, type Faults, type Scenario } from './scenario.js';
 import { SimulatedCoordinator } from './simulated-coordinator.js';
 import { type Cluster, SimulatedMember } from './simulated-member.js';
+import { SimulatedNetwork } from './simulated-network.js';
 import { SimulatedProcess } from './simulated-process.js';
 import { nameOf, SimulatedTopics } from './simulated-topics.js';
 import { drawTraffic } from './simulated-traffic.js';
@@ -168,8 +169,12 @@ class World {
       limitOf: this.#limitOf,
       kill: (victim) => this.#kill(victim),
     };
+    const network = new SimulatedNetwork(process, this.#time, () => this.#faults, this.#tally);
     const consumer = new ParallelConsumer(
-      { join: (options) => Promise.resolve(new SimulatedMember(cluster, process, options)) },
+      {
+        join: (options) => Promise.resolve(new SimulatedMember(cluster, process, options)),
+        endOffsets: (topic) => network.ask((answer) => answer(this.#topics.endOffsets(topic))),
+      },
       {
         group: 'simulated',
         topics: this.#topicNames,

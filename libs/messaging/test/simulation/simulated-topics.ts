@@ -28,6 +28,10 @@ export class SimulatedTopics {
     return this.partitions.get(nameOf(of))!;
   }
 
+  endOffsets(topic: string): number[] {
+    return [...this.partitions.values()].filter((partition) => partition.topic === topic).map(({ nextOffset }) => nextOffset);
+  }
+
   append(to: TopicPartition, written: Pick<LogRecord, 'key' | 'value' | 'headers' | 'timestampMs'>, gap: number): LogRecord {
     const { topic, partition, records } = this.partition(to);
     const offset = this.partition(to).nextOffset + gap;
