@@ -52,3 +52,33 @@ it('a function that hangs holds its quota of the window: others are called, and 
   const committed = await invoker.log.committedOffsets(TRIGGER_GROUP, triggerInvocationRequests.name);
   expect(committed.every((offset) => offset !== null)).toBe(true);
 });
+
+it('a hanging function whose records belong to a few chats holds its quota too', async () => {
+  const api = await invoker.setApi(await invoker.addOrganization(), endpoint.url);
+  const hanging = await invoker.setFunction(api, { timeoutMs: 30_000 });
+  endpoint.answer(`/${hanging.endpointUrl}`, () => ({ hang: true }));
+  const quick = await invoker.setFunction(api);
+  const chats = Array.from({ length: 5 }, () => randomUUID());
+  const ofHanging = Array.from({ length: 5 * WINDOW }, (_, index) => invoker.trigger(hanging, { chatId: chats[index % 5]! }));
+  const ofQuick = Array.from({ length: 40 }, () => invoker.trigger(quick));
+  await Promise.all(ofHanging.map((request, index) => invoker.send(request, index % PARTITIONS)));
+  await Promise.all(ofQuick.map((request, index) => invoker.send(request, index % PARTITIONS)));
+  await Promise.all(ofQuick.map((request) => invoker.resultOf(request)));
+  expect(endpoint.callsTo(`/${hanging.endpointUrl}`).length).toBeLessThanOrEqual(5);
+});
+
+it('a request that was sent twice is called or deferred, not both', async () => {
+  const api = await invoker.setApi(await invoker.addOrganization(), endpoint.url);
+  const slow = await invoker.setFunction(api, { maxConcurrency: 10 });
+  endpoint.answer(`/${slow.endpointUrl}`, () => ({ delayMs: 700 }));
+  const requests = Array.from({ length: 60 }, () => invoker.trigger(slow));
+  await Promise.all(requests.map((request) => invoker.send(request, 0)));
+  await Promise.all(requests.map((request) => invoker.send(request, 0)));
+  await Promise.all(requests.map((request) => invoker.resultOf(request, 60_000)));
+  const marker = invoker.trigger(await invoker.setFunction(api));
+  await invoker.send(marker, 0);
+  await invoker.resultOf(marker);
+  const answered = requests.map((request) => invoker.resultsOf(request).map(({ disposition }) => disposition));
+  expect(answered.filter((dispositions) => dispositions.length !== 1)).toEqual([]);
+  expect(new Set(answered.flat())).toEqual(new Set(['done', 'deferred']));
+});
