@@ -32,6 +32,12 @@ const count = async (table: string, where = 'true', params: unknown[] = []): Pro
   return Number(rows[0]!.count);
 };
 
+const dropped = (partition: string) =>
+  eventually(async () => {
+    const { rows } = await executions.sql.query('SELECT to_regclass($1) AS name', [`executions.${partition}`]);
+    expect(rows).toEqual([{ name: null }]);
+  });
+
 /** Makes what was recorded older, as time would. */
 const age = async (invocationId: string, days: number): Promise<void> => {
   for (const [table, columns] of [
@@ -60,6 +66,45 @@ describe('retention', () => {
       for (const table of ['executions', 'attempts', 'requests']) expect(await count(table, 'invocation_id = $1', [invocationId])).toBe(1);
   });
 
+  it('deletes nothing that is out, however old it is, so that its retry is made; nor the partition of its request', async () => {
+    const orgId = await executions.addOrganization(randomUUID(), 1);
+    const triggerId = randomUUID();
+    await executions.setTrigger(orgId, triggerId);
+    const [out, stuck] = [triggerRequest({ orgId, triggerId }), triggerRequest({ orgId, triggerId })];
+    await executions.publish(triggerInvocationResults, retrying(out, inMs(DAY_MS)), retrying(stuck, inMs(DAY_MS)));
+    await recorded();
+    const day = (date: string) => `FOR VALUES FROM ('${date}T00:00:00Z') TO ('${date}T24:00:00Z')`;
+    await executions.sql.query(`CREATE TABLE executions.requests_20200103 PARTITION OF executions.requests ${day('2020-01-03')}`);
+    const { invocationId } = out;
+    await executions.sql.query(`UPDATE executions.requests SET accepted_at = '2020-01-03T12:00:00Z' WHERE invocation_id = $1`, [
+      invocationId,
+    ]);
+    await executions.sql.query(
+      `UPDATE executions.executions SET accepted_at = '2020-01-03T12:00:00Z', created_at = '2020-01-03T12:00:00Z' WHERE org_id = $1`,
+      [orgId],
+    );
+    await executions.sql.query('UPDATE executions.due SET due_at = now() WHERE org_id = $1', [orgId]);
+    const sendings = async (times: number) => {
+      await eventually(() => expect(executions.sentOf(invocationId)).toHaveLength(times));
+      return executions.sentOf(invocationId).at(-1)!;
+    };
+    const sent = await sendings(1);
+    await eventually(async () => expect(await count('due', 'org_id = $1', [orgId])).toBe(0));
+    // Later turns of retention: one takes what was never answered, one drops a partition that nothing needs.
+    await executions.sql.query(`UPDATE executions.executions SET sent_at = now() - interval '15 days' WHERE invocation_id = $1`, [
+      stuck.invocationId,
+    ]);
+    await eventually(async () => expect(await count('executions', 'invocation_id = $1', [stuck.invocationId])).toBe(0));
+    await executions.sql.query(`CREATE TABLE executions.requests_20200104 PARTITION OF executions.requests ${day('2020-01-04')}`);
+    await dropped('requests_20200104');
+    await executions.publish(triggerInvocationResults, retrying(sent, inMs(0)));
+    const last = await sendings(2);
+    expect(last).toMatchObject({ seq: 2, body: out.body });
+    await executions.publish(triggerInvocationResults, failed(last));
+    await dropped('requests_20200103');
+    expect(await count('executions', 'invocation_id = $1', [invocationId])).toBe(0);
+  });
+
   it('records nothing that is expired when an old topic is read again, so that no old retry is made', async () => {
     const orgId = await executions.addOrganization(randomUUID(), 1);
     const triggerId = randomUUID();
@@ -79,10 +124,7 @@ describe('retention', () => {
     await executions.sql.query(
       `CREATE TABLE executions.attempts_20200102 PARTITION OF executions.attempts FOR VALUES FROM ('2020-01-02T00:00:00Z') TO ('2020-01-03T00:00:00Z')`,
     );
-    await eventually(async () => {
-      const { rows } = await executions.sql.query(`SELECT to_regclass('executions.attempts_20200102') AS name`);
-      expect(rows).toEqual([{ name: null }]);
-    });
+    await dropped('attempts_20200102');
   });
 });
 

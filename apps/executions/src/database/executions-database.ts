@@ -17,6 +17,7 @@ import { ErasedChats1764300000400 } from './migrations/erased-chats.migration.js
 import { PausedDueRows1764300000600 } from './migrations/paused-due-rows.migration.js';
 import { ReplayTurns1764300005200 } from './migrations/replay-turns.migration.js';
 import { Replays1764300000200 } from './migrations/replays.migration.js';
+import { SentAt1764300007100 } from './migrations/sent-at.migration.js';
 import { StatementRefused } from './statement-refused.js';
 
 const forgetParameters = (error: unknown): never => {
@@ -53,6 +54,7 @@ export class ExecutionsDatabase extends Database implements OnModuleInit {
         NotificationWebhooks1764300005100,
         ReplayTurns1764300005200,
         LookUpByDay1764300006100,
+        SentAt1764300007100,
       ],
       name: 'executions',
       connectionsMax: config.EXECUTIONS_CONNECTIONS_MAX,

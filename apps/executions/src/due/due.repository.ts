@@ -72,7 +72,7 @@ const TAKE_DUE = `WITH taken AS (DELETE FROM due USING ${GIVEN} WHERE due.invoca
 
 const OF_TAKEN = `FROM taken WHERE executions.invocation_id = taken.invocation_id AND executions.seq = taken.seq`;
 
-const MARK_PUBLISHED = `${TAKE_DUE} UPDATE executions SET status = 'queued', next_attempt_at = NULL, by_result = false, retry_until = ${WINDOW}, paused = false ${OF_TAKEN}`;
+const MARK_PUBLISHED = `${TAKE_DUE} UPDATE executions SET status = 'queued', next_attempt_at = NULL, by_result = false, retry_until = ${WINDOW}, paused = false, sent_at = now() ${OF_TAKEN}`;
 
 const CANCEL = `${TAKE_DUE}
   UPDATE executions SET status = 'cancelled', next_attempt_at = NULL, by_result = false, paused = false, completed_at = date_trunc('milliseconds', now()) ${OF_TAKEN}`;

@@ -10,11 +10,14 @@ const ORGANIZATIONS = `
     SELECT (SELECT org_id FROM executions WHERE org_id > found.org_id ORDER BY org_id LIMIT 1) FROM found WHERE found.org_id IS NOT NULL)
   SELECT org_id AS id FROM found WHERE org_id IS NOT NULL`;
 
-/** What still waits is kept: paused work may be older than anything else. */
+/**
+ * What has ended, and what was sent so long ago that nothing will be heard of it. What waits is kept, and what is out: after a pause or by hand,
+ * work is sent that is older than anything else. Asked of the row alone and under its lock, so that nobody orders it meanwhile.
+ */
 const EXPIRED = `
   SELECT invocation_id AS id FROM executions
-  WHERE org_id = $1 AND created_at < $2 AND NOT EXISTS (SELECT FROM due WHERE due.invocation_id = executions.invocation_id)
-  ORDER BY created_at LIMIT $3`;
+  WHERE org_id = $1 AND created_at < $2 AND (completed_at IS NOT NULL OR (next_attempt_at IS NULL AND sent_at < $3))
+  ORDER BY created_at LIMIT $4 FOR UPDATE SKIP LOCKED`;
 
 const DAY_PARTITIONS = `
   SELECT child.relname AS name, to_date(right(child.relname, 8), 'YYYYMMDD')::text AS day
@@ -23,6 +26,7 @@ const DAY_PARTITIONS = `
 
 /** A drop waits for nobody's long query, and nobody waits for it: it is tried again at the next look. */
 const LOCK_TIMEOUT = '2s';
+const DAY_MS = 24 * 60 * 60_000;
 
 @Injectable()
 export class RetentionRepository {
@@ -32,10 +36,10 @@ export class RetentionRepository {
     return (await this.database.query<{ id: string }>(ORGANIZATIONS)).map(({ id }) => id);
   }
 
-  /** Removes at most so many of the oldest; how many there were. */
-  removeExpired(orgId: string, before: Date, limit: number): Promise<number> {
+  /** Removes at most so many of the oldest, and what is unanswered only if it was sent before `unansweredSince`; how many there were. */
+  removeExpired(orgId: string, before: Date, unansweredSince: Date, limit: number): Promise<number> {
     return this.database.system(async (manager) => {
-      const rows: { id: string }[] = await manager.query(EXPIRED, [orgId, before, limit]);
+      const rows: { id: string }[] = await manager.query(EXPIRED, [orgId, before, unansweredSince, limit]);
       await removeExecutions(
         manager,
         rows.map(({ id }) => id),
@@ -60,20 +64,25 @@ export class RetentionRepository {
     await this.database.query('DELETE FROM erased_chats WHERE erased_at < $1', [before]);
   }
 
-  /** Drops the daily partitions that end before this time, and before the request of anything that still waits; their names. */
+  /** Drops the daily partitions that end before this time and hold nothing of what has not ended; their names. */
   async dropPartitions(before: Date): Promise<string[]> {
-    const [oldest] = await this.database.query<{ at: Date | null }>(
-      'SELECT min(executions.accepted_at) AS at FROM due JOIN executions USING (invocation_id)',
-    );
-    const endsBy = Math.min(before.getTime(), oldest?.at?.getTime() ?? Infinity);
     const partitions = await this.database.query<{ name: string; day: string }>(DAY_PARTITIONS);
-    const ended = partitions.filter(({ day }) => Date.parse(`${day}T00:00:00Z`) + 24 * 60 * 60_000 <= endsBy);
-    for (const { name } of ended) {
-      await this.database.owner(async (manager) => {
-        await manager.query(`SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`);
-        await manager.query(`DROP TABLE IF EXISTS ${name}`);
-      });
+    const dropped: string[] = [];
+    for (const { name, day } of partitions) {
+      if (Date.parse(`${day}T00:00:00Z`) + DAY_MS <= before.getTime() && (await this.drop(name))) dropped.push(name);
     }
-    return ended.map(({ name }) => name);
+    return dropped;
+  }
+
+  private drop(partition: string): Promise<boolean> {
+    return this.database.owner(async (manager) => {
+      const open: unknown[] = await manager.query(
+        `SELECT FROM ${partition} JOIN executions USING (invocation_id) WHERE completed_at IS NULL LIMIT 1`,
+      );
+      if (open.length > 0) return false;
+      await manager.query(`SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`);
+      await manager.query(`DROP TABLE ${partition}`);
+      return true;
+    });
   }
 }

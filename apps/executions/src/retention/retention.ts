@@ -12,6 +12,9 @@ const AT_ONCE = 1_000;
 /** Our topics keep results for 7 days, and the platform's keep events for as long as it likes. */
 const ERASED_CHATS_DAYS = 90;
 
+/** A request may wait in its topic for 7 days, and its result in another for as long: after that nothing is heard of a sending. */
+const UNANSWERED_DAYS = 14;
+
 /**
  * Deletes what is older than its organization keeps it: executions in bounded batches, then the daily partitions that the longest retention
  * has passed. Any number of processes may do so at once.
@@ -63,8 +66,9 @@ export class Retention implements OnApplicationBootstrap {
   private async removeOf(orgId: string): Promise<void> {
     for (;;) {
       const before = this.policy.cutoffOf(orgId);
-      if (this.stopped || before === null) return;
-      const removed = await this.repository.removeExpired(orgId, before, AT_ONCE);
+      const unansweredSince = this.policy.cutoff(UNANSWERED_DAYS);
+      if (this.stopped || before === null || unansweredSince === null) return;
+      const removed = await this.repository.removeExpired(orgId, before, unansweredSince, AT_ONCE);
       this.removed.inc({ what: 'executions' }, removed);
       if (removed < AT_ONCE) return this.repository.removeReplays(orgId, before);
     }
