@@ -22,6 +22,7 @@ beforeAll(async () => {
   executions = await RunningExecutions.start({
     EXECUTIONS_RETENTION_EVERY_MS: '200',
     EXECUTIONS_ERASURES_PER_MINUTE: String(ERASURES_PER_MINUTE),
+    EXECUTIONS_HEALTH_FOLD_EVERY_MS: '20',
   });
 });
 afterAll(() => executions.stop());
@@ -164,7 +165,14 @@ describe('erasing a chat', () => {
     const triggerId = randomUUID();
     await executions.setTrigger(orgId, triggerId);
     await executions.setTrigger(other, triggerId);
-    const of = (over: Partial<InvocationRequest> = {}) => triggerRequest({ orgId, triggerId, chatId, body: says('trigger'), ...over });
+    const [failing, receiver] = [randomUUID(), randomUUID()];
+    for (const id of [failing, receiver]) await executions.setFunction(orgId, id);
+    const webhook = `/v1/orgs/${orgId}/notification-webhook`;
+    await eventually(async () =>
+      expect((await executions.request('PUT', webhook, { body: { cloudFunctionId: receiver } })).status).toBe(200),
+    );
+    const of = (over: Partial<InvocationRequest> = {}) =>
+      triggerRequest({ orgId, triggerId, chatId, cloudFunctionId: failing, body: says('trigger'), ...over });
     const [done, waiting, held, upper, bystander, foreign] = [
       of(),
       of(),
@@ -176,7 +184,9 @@ describe('erasing a chat', () => {
     const step = stepRequest({ orgId, chatId, body: says('step') });
     const response = { headers: { 'x-chat': chatId }, body: says('answer'), truncated: false };
     const results = [
-      failed(done, { attempts: [attemptOf(done, { response })] }),
+      failed(done, {
+        attempts: [attemptOf(done, { response }), attemptOf(done, { response, startedAt: inMs(-3 * DAY_MS).toISOString() })],
+      }),
       retrying(waiting, inMs(DAY_MS)),
       deferred(held, inMs(DAY_MS)),
       failed(upper, { failureDetail: `no chat ${chatId}` }),
@@ -189,7 +199,15 @@ describe('erasing a chat', () => {
     await executions.publish(deadLetters, letterOf(named, 1), letterOf(`${chatId} {`, 2), letterOf(`{"orgId":"${other}"`, 3));
     await recorded();
     await eventually(async () => expect(await count('dead_letters')).toBe(3));
-    await executions.request('POST', `/v1/orgs/${orgId}/replays`, { body: { name: 'all', invocationIds: [done.invocationId] } });
+    const replay = (body: object) =>
+      executions.request('POST', `/v1/orgs/${orgId}/replays`, {
+        body: { name: `of ${chatId}`, ...body },
+        idempotencyKey: chatId + JSON.stringify(body),
+      });
+    for (const filter of [{ chatId }, { status: 'cancelled', chatId: [chatId.toUpperCase(), randomUUID()] }])
+      expect((await replay({ filter })).status).toBe(201);
+    expect((await replay({ invocationIds: [done.invocationId] })).status).toBe(201);
+    await eventually(async () => expect(await count('notification_deliveries', 'org_id = $1', [orgId])).toBeGreaterThan(0));
     expect(await everything()).toContain(chatId);
 
     const erase = (org: string, token?: string) =>
@@ -216,6 +234,12 @@ describe('erasing a chat', () => {
     expect(await count('executions', 'lower(chat_id) = $1', [chatId])).toBe(1);
     expect(await erase(other)).toMatchObject({ status: 200, body: { executions: 1, deadLetters: 1 } });
     expect(await everything()).not.toContain(chatId);
+    const { data } = (await executions.get(`/v1/orgs/${orgId}/replays`)).body;
+    expect(data.map(({ filter }: { filter: object }) => filter)).toEqual([
+      null,
+      { status: 'cancelled', chatId: [expect.stringMatching(/^0{8}-/), expect.any(String)] },
+      { chatId: expect.stringMatching(/^0{8}-/) },
+    ]);
     expect(await count('executions', 'invocation_id = $1', [bystander.invocationId])).toBe(1);
 
     const late = [...results.filter(({ request }) => request !== bystander), succeeded({ ...waiting, seq: 1, attempt: 2 })];

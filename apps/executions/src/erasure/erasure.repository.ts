@@ -18,6 +18,15 @@ const REMEMBER = `
   INSERT INTO erased_chats (chat_hash, org_id, erased_at) VALUES ($1, $2, clock_timestamp())
   ON CONFLICT (chat_hash) DO UPDATE SET erased_at = excluded.erased_at RETURNING erased_at AS "erasedAt"`;
 
+/**
+ * Stands for the chat where a replay named it, in what it was called and what it was ordered by. A filter keeps a chat, since without one it would
+ * be for all executions; no execution is of this one.
+ */
+const NO_CHAT = '00000000-0000-0000-0000-000000000000';
+const SCRUB_REPLAYS = `
+  UPDATE replays SET name = regexp_replace(name, $2, '${NO_CHAT}', 'gi'), filter = regexp_replace(filter::text, $2, '${NO_CHAT}', 'gi')::json
+  WHERE org_id = $1 AND (name ~* $2 OR filter::text ~* $2)`;
+
 /** All that a letter says, as text in lower case. Its value may be anything: what is not ASCII is of no interest here. */
 const SAID = `lower(concat_ws(' ', key, detail, headers::text, encode(decode(value_base64, 'base64'), 'escape')))`;
 
@@ -44,6 +53,7 @@ export class ErasureRepository {
       for (const what of ['executions', 'attempts', 'requests', 'waiting'] as const) sum[what] += removed[what];
       if (removed.executions === 0) break;
     }
+    await this.database.query(SCRUB_REPLAYS, [orgId, chatId]);
     return { ...sum, deadLetters: await this.removeLetters(orgId, chatId), erasedAt };
   }
 
@@ -63,6 +73,7 @@ export class ErasureRepository {
       return removeExecutions(
         manager,
         rows.map(({ invocationId }) => invocationId),
+        'all',
       );
     });
   }

@@ -12,12 +12,18 @@ const LOCK = `
   SELECT invocation_id AS "invocationId", accepted_at AS "acceptedAt", created_at AS "createdAt" FROM executions
   WHERE invocation_id = ANY($1::uuid[]) ORDER BY invocation_id FOR UPDATE`;
 
-/** No attempt begins before its invocation, clocks that differ included: older partitions are not looked into. */
-const CLOCK_MARGIN = `interval '1 day'`;
+/**
+ * Which daily partitions are looked into.
+ * - `own`: those that their acceptance points at. No attempt begins more than a day before it, unless a clock jumped.
+ * - `all`: whatever was written at whatever time.
+ */
+type Days = 'own' | 'all';
+
+const CLOCK_MARGIN_MS = 24 * 60 * 60_000;
 
 const STATEMENTS = {
   waiting: 'DELETE FROM due WHERE invocation_id = ANY($1::uuid[])',
-  attempts: `DELETE FROM attempts WHERE invocation_id = ANY($1::uuid[]) AND started_at >= $2::timestamptz - ${CLOCK_MARGIN}`,
+  attempts: `DELETE FROM attempts WHERE invocation_id = ANY($1::uuid[]) AND started_at >= $2`,
   requests: `DELETE FROM requests WHERE invocation_id = ANY($1::uuid[]) AND accepted_at >= $2 AND accepted_at <= $3`,
 };
 
@@ -26,18 +32,24 @@ const deleted = async (manager: EntityManager, sql: string, params: unknown[]): 
   return count;
 };
 
+const boundsOf = (rows: readonly { acceptedAt: Date | null; createdAt: Date }[], days: Days) => {
+  if (days === 'all') return { begun: '-infinity', oldest: '-infinity', newest: 'infinity' };
+  const times = rows.map(({ acceptedAt, createdAt }) => (acceptedAt ?? createdAt).getTime());
+  const oldestMs = Math.min(...times);
+  return { begun: new Date(oldestMs - CLOCK_MARGIN_MS), oldest: new Date(oldestMs), newest: new Date(Math.max(...times)) };
+};
+
 /**
  * Removes executions with all that belongs to them, in one transaction of `cf_system`: where there is no execution there is nothing of it,
  * which the recorder relies on. Locked in the order of their ids, as everywhere.
  */
-export const removeExecutions = async (manager: EntityManager, invocationIds: readonly string[]): Promise<Removed> => {
+export const removeExecutions = async (manager: EntityManager, invocationIds: readonly string[], days: Days): Promise<Removed> => {
   const rows: { invocationId: string; acceptedAt: Date | null; createdAt: Date }[] = await manager.query(LOCK, [invocationIds]);
   if (rows.length === 0) return { executions: 0, attempts: 0, requests: 0, waiting: 0 };
   const ids = rows.map(({ invocationId }) => invocationId);
-  const times = rows.map(({ acceptedAt, createdAt }) => (acceptedAt ?? createdAt).getTime());
-  const [oldest, newest] = [new Date(Math.min(...times)), new Date(Math.max(...times))];
+  const { begun, oldest, newest } = boundsOf(rows, days);
   const waiting = await deleted(manager, STATEMENTS.waiting, [ids]);
-  const attempts = await deleted(manager, STATEMENTS.attempts, [ids, oldest]);
+  const attempts = await deleted(manager, STATEMENTS.attempts, [ids, begun]);
   const requests = await deleted(manager, STATEMENTS.requests, [ids, oldest, newest]);
   await manager.query('DELETE FROM replay_items WHERE invocation_id = ANY($1::uuid[])', [ids]);
   const executions = await deleted(manager, 'DELETE FROM executions WHERE invocation_id = ANY($1::uuid[])', [ids]);

@@ -43,6 +43,7 @@ export class RetentionRepository {
       await removeExecutions(
         manager,
         rows.map(({ id }) => id),
+        'own',
       );
       return rows.length;
     });
