@@ -16,6 +16,7 @@ import { DueRepository } from './due/due.repository.js';
 import { DueRequestsPublisher } from './due/due-requests.publisher.js';
 import { TriggerChanges } from './due/trigger-changes.js';
 import { TriggerStanding } from './due/trigger-standing.js';
+import { ErasableLetters } from './erasure/erasable-letters.repository.js';
 import { ErasureRepository } from './erasure/erasure.repository.js';
 import { ErasureTurns } from './erasure/erasure-turns.js';
 import { ErasuresController } from './erasure/erasures.controller.js';
@@ -100,6 +101,7 @@ import { TestInvocationsController } from './test-invocations/test-invocations.c
     ExecutionAudit,
     CancellationsRepository,
     ReplaysRepository,
+    ErasableLetters,
     ErasureRepository,
     ErasureTurns,
     { provide: CLOCK, useValue: machineClock },

@@ -196,9 +196,14 @@ describe('erasing a chat', () => {
     await executions.publish(stepInvocationResults, succeeded(step));
     await executions.publish(stepResults, stepResultOf(step));
     const named = `{"orgId":"${orgId}","chatId":"${chatId}",`;
-    await executions.publish(deadLetters, letterOf(named, 1), letterOf(`${chatId} {`, 2), letterOf(`{"orgId":"${other}"`, 3));
+    const nameless = letterOf(`${chatId} {`, 2);
+    const unencoded = { ...letterOf('', 5), key: null, valueBase64: `@@@ ${chatId}` };
+    const nonsense = { ...letterOf('', 6), key: null, valueBase64: '@@@' };
+    await executions.publish(deadLetters, letterOf(named, 1), nameless, letterOf(`{"orgId":"${other}"`, 3), unencoded, nonsense);
     await recorded();
-    await eventually(async () => expect(await count('dead_letters')).toBe(3));
+    await eventually(async () => expect(await count('dead_letters')).toBe(5));
+    // As the release before keeps them.
+    await executions.sql.query('UPDATE executions.dead_letters SET ids = NULL, organization_ids = NULL WHERE origin_offset IN (2, 5, 6)');
     const replay = (body: object) =>
       executions.request('POST', `/v1/orgs/${orgId}/replays`, {
         body: { name: `of ${chatId}`, ...body },
@@ -225,7 +230,7 @@ describe('erasing a chat', () => {
         attempts: expect.any(Number),
         requests: 5,
         waiting: expect.any(Number),
-        deadLetters: 2,
+        deadLetters: 3,
         erasedAt: expect.any(String),
       },
     ]);
@@ -246,12 +251,13 @@ describe('erasing a chat', () => {
     await executions.publish(triggerInvocationResults, ...late);
     await executions.publish(stepInvocationResults, succeeded(step));
     await executions.publish(stepResults, stepResultOf(step, { completedAt: body.erasedAt, durationMs: 500 }));
-    await executions.publish(deadLetters, letterOf(named, 4));
+    await executions.publish(deadLetters, letterOf(named, 4), nameless, unencoded);
     const again = of({ acceptedAt: inMs(1_000).toISOString(), body: '{}' });
     await executions.publish(triggerInvocationResults, succeeded(again));
     await executions.publish(deadLetters, { ...deadLetters.example, origin: { topic: 'marker', partition: 0, offset: 1 } });
     await recorded();
-    await eventually(async () => expect(await count('dead_letters')).toBe(1));
+    await eventually(async () => expect(await count('dead_letters', `origin_topic = 'marker'`)).toBe(1));
+    expect(await count('dead_letters')).toBe(2);
     // The conversation goes on: what was accepted afterwards is recorded.
     const { rows } = await executions.sql.query('SELECT invocation_id FROM executions.executions WHERE lower(chat_id) = $1', [chatId]);
     expect(rows).toEqual([{ invocation_id: again.invocationId }]);

@@ -9,6 +9,7 @@ import { AttemptsOneIndex1764300000100 } from './migrations/attempts-one-index.m
 import { PauseAndWindows1764300000000 } from './migrations/pause-and-windows.migration.js';
 import { FunctionHealth1764300001100 } from './migrations/function-health.migration.js';
 import { LookUpByDay1764300006100 } from './migrations/look-up-by-day.migration.js';
+import { NameDeadLetters1764300007110 } from './migrations/name-dead-letters.migration.js';
 import { NotificationWebhooks1764300005100 } from './migrations/notification-webhooks.migration.js';
 import { IndexUnsuccessful1764300000300 } from './migrations/index-unsuccessful.migration.js';
 import { NoteExecutionChanges1764300000700 } from './migrations/note-execution-changes.migration.js';
@@ -55,6 +56,7 @@ export class ExecutionsDatabase extends Database implements OnModuleInit {
         ReplayTurns1764300005200,
         LookUpByDay1764300006100,
         SentAt1764300007100,
+        NameDeadLetters1764300007110,
       ],
       name: 'executions',
       connectionsMax: config.EXECUTIONS_CONNECTIONS_MAX,

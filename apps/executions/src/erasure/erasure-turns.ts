@@ -11,8 +11,8 @@ interface Turns {
 }
 
 /**
- * Erasures of one organization follow each other, and only so many begin in a minute: each keeps all recorders out for a moment and looks at
- * every dead letter. Counted in each process.
+ * Erasures of one organization follow each other, and only so many begin in a minute: each keeps all recorders out for a moment. Counted in each
+ * process.
  */
 @Injectable()
 export class ErasureTurns {

@@ -3,6 +3,7 @@ import { ExecutionsDatabase } from '../database/executions-database.js';
 import { chatSql } from '../query/locate-executions.js';
 import { type Removed, removeExecutions } from '../retention/remove-executions.js';
 import { chatHashOf } from './chat-hash.js';
+import { ErasableLetters } from './erasable-letters.repository.js';
 
 export interface Erased extends Removed {
   readonly deadLetters: number;
@@ -15,7 +16,7 @@ const AT_ONCE = 1_000;
 const LOCK_TIMEOUT_MS = 10_000;
 
 const REMEMBER = `
-  INSERT INTO erased_chats (chat_hash, org_id, erased_at) VALUES ($1, $2, clock_timestamp())
+  INSERT INTO erased_chats (chat_hash, org_id, erased_at) SELECT hash, $2, erased.at FROM unnest($1::text[]) AS hash, clock_timestamp() AS erased(at)
   ON CONFLICT (chat_hash) DO UPDATE SET erased_at = excluded.erased_at RETURNING erased_at AS "erasedAt"`;
 
 /**
@@ -27,23 +28,16 @@ const SCRUB_REPLAYS = `
   UPDATE replays SET name = regexp_replace(name, $2, '${NO_CHAT}', 'gi'), filter = regexp_replace(filter::text, $2, '${NO_CHAT}', 'gi')::json
   WHERE org_id = $1 AND (name ~* $2 OR filter::text ~* $2)`;
 
-/** All that a letter says, as text in lower case. Its value may be anything: what is not ASCII is of no interest here. */
-const SAID = `lower(concat_ws(' ', key, detail, headers::text, encode(decode(value_base64, 'base64'), 'escape')))`;
-
-/** Letters that hold the chat, unless they name an organization that is another one. */
-const DELETE_LETTERS = `
-  DELETE FROM dead_letters USING (SELECT origin_topic, origin_partition, origin_offset, reason, ${SAID} AS said FROM dead_letters) AS letter
-  WHERE dead_letters.origin_topic = letter.origin_topic AND dead_letters.origin_partition = letter.origin_partition
-    AND dead_letters.origin_offset = letter.origin_offset AND dead_letters.reason = letter.reason
-    AND position($1 IN said) > 0 AND (position($2 IN said) > 0 OR said !~ '"(orgid|org-id)"')`;
-
 /**
  * Erases a chat. First it is remembered as erased, with all recorders kept out: each of their transactions asks for erased chats before
  * anything else, so every result is either in the tables by then or known as one of an erased chat. Then the tables are emptied of it.
  */
 @Injectable()
 export class ErasureRepository {
-  constructor(private readonly database: ExecutionsDatabase) {}
+  constructor(
+    private readonly database: ExecutionsDatabase,
+    private readonly letters: ErasableLetters,
+  ) {}
 
   async erase(orgId: string, chatId: string): Promise<Erased> {
     const erasedAt = await this.remember(orgId, chatId);
@@ -54,14 +48,14 @@ export class ErasureRepository {
       if (removed.executions === 0) break;
     }
     await this.database.query(SCRUB_REPLAYS, [orgId, chatId]);
-    return { ...sum, deadLetters: await this.removeLetters(orgId, chatId), erasedAt };
+    return { ...sum, deadLetters: await this.letters.remove(orgId, chatId), erasedAt };
   }
 
   private remember(orgId: string, chatId: string): Promise<Date> {
     return this.database.system(async (manager) => {
       await manager.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
       await manager.query('LOCK TABLE erased_chats IN ACCESS EXCLUSIVE MODE');
-      const [row]: { erasedAt: Date }[] = await manager.query(REMEMBER, [chatHashOf(orgId, chatId), orgId]);
+      const [row]: { erasedAt: Date }[] = await manager.query(REMEMBER, [[chatHashOf(orgId, chatId), chatHashOf(null, chatId)], orgId]);
       return row!.erasedAt;
     });
   }
@@ -75,13 +69,6 @@ export class ErasureRepository {
         rows.map(({ invocationId }) => invocationId),
         'all',
       );
-    });
-  }
-
-  private removeLetters(orgId: string, chatId: string): Promise<number> {
-    return this.database.system(async (manager) => {
-      const [, count]: [unknown, number] = await manager.query(DELETE_LETTERS, [chatId, orgId]);
-      return count;
     });
   }
 }

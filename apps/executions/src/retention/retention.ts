@@ -3,6 +3,7 @@ import { RETENTION_DAYS } from '@cf/contract';
 import { LOGGER, Metrics } from '@cf/service-kit';
 import type { Logger } from 'pino';
 import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.js';
+import { ErasableLetters } from '../erasure/erasable-letters.repository.js';
 import { RetentionPolicy } from './retention-policy.js';
 import { RetentionRepository } from './retention.repository.js';
 
@@ -31,6 +32,7 @@ export class Retention implements OnApplicationBootstrap {
   constructor(
     private readonly repository: RetentionRepository,
     private readonly policy: RetentionPolicy,
+    private readonly letters: ErasableLetters,
     @Inject(LOGGER) private readonly logger: Logger,
     @Inject(EXECUTIONS_CONFIG) private readonly config: ExecutionsConfig,
     metrics: Metrics,
@@ -57,6 +59,7 @@ export class Retention implements OnApplicationBootstrap {
       const organizations = await this.repository.organizations();
       for (const orgId of organizations) await this.removeOf(orgId);
       await this.removeShared(Math.max(...organizations.map((orgId) => this.policy.daysOf(orgId)), RETENTION_DAYS.default));
+      await this.letters.readUnread();
       if (!this.stopped) this.lastAt.setToCurrentTime();
     } catch (error) {
       this.logger.warn({ err: error }, 'retention goes on at its next turn');
