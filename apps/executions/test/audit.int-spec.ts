@@ -84,6 +84,31 @@ describe('the audit of executions', () => {
     expect(await told('execution.cancelled', waiting)).toMatchObject([{ orgId, actor: { type: 'access-token' }, outcome: 'done' }]);
   });
 
+  it('tells that a chat is to be erased before it is, and that it was only once it is', async () => {
+    const erase = () => executions.request('POST', `/v1/orgs/${orgId}/erasures`, { token, body: { chatId: randomUUID() } });
+    const actions = async () => {
+      await told('marker');
+      return events.filter(({ subject }) => subject.type === 'chat').map(({ action, details }) => [action, details]);
+    };
+    reachable = false;
+    expect(await erase()).toMatchObject({ status: 503, body: { code: 'audit_unavailable' } });
+    reachable = true;
+    expect(await actions()).toEqual([]);
+    await executions.sql.query('ALTER TABLE executions.erased_chats RENAME TO erased_chats_away');
+    expect((await erase()).status).toBe(500);
+    expect(await actions()).toEqual([['chat.erasure-ordered', {}]]);
+    await executions.sql.query('ALTER TABLE executions.erased_chats_away RENAME TO erased_chats');
+    expect((await erase()).status).toBe(200);
+    const counts = { executions: 0, attempts: 0, requests: 0, waiting: 0, deadLetters: 0 };
+    await eventually(async () =>
+      expect(await actions()).toEqual([
+        ['chat.erasure-ordered', {}],
+        ['chat.erasure-ordered', {}],
+        ['chat.erased', counts],
+      ]),
+    );
+  });
+
   it('tells who ordered a retry, once, and nothing of a retry that was refused', async () => {
     expect((await executions.request('POST', `${path}/retries`, { token })).status).toBe(202);
     // Sent, and marked as sent: until then one more order only brings it forward.

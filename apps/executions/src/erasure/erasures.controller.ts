@@ -47,10 +47,11 @@ export class ErasuresController {
     @CurrentPrincipal() principal: Principal,
   ): Promise<z.infer<typeof erasureAnswer>> {
     const [org, hash] = [sameId(orgId), chatHashOf(orgId, chatId)];
-    const subject = { type: 'chat', id: hash };
+    const entry = { orgId: org, actor: actorOf(principal), outcome: 'done', subject: { type: 'chat', id: hash } } as const;
     return this.turns.take(org, async () => {
-      await this.trail.record({ orgId: org, actor: actorOf(principal), action: 'chat.erased', outcome: 'done', subject, details: {} });
+      await this.trail.record({ ...entry, action: 'chat.erasure-ordered', details: {} });
       const { erasedAt, ...counts } = await this.erasures.erase(org, chatId);
+      this.trail.note({ ...entry, action: 'chat.erased', details: counts });
       return { ...counts, erasedAt: erasedAt.toISOString() };
     });
   }
