@@ -25,7 +25,7 @@ describe('the notification webhook of an organization', () => {
   const sent = (): InvocationRequest[] => executions.sent.filter((request) => request.cloudFunctionId === receiver && !request.test);
 
   beforeAll(async () => {
-    executions = await RunningExecutions.start({ EXECUTIONS_HEALTH_FOLD_EVERY_MS: '20' });
+    executions = await RunningExecutions.start({ EXECUTIONS_HEALTH_FOLD_EVERY_MS: '20', EXECUTIONS_RETENTION_EVERY_MS: '200' });
     await executions.startService();
     orgId = await executions.addOrganization();
     for (const id of [receiver, failing]) await executions.setFunction(orgId, id);
@@ -183,6 +183,31 @@ describe('the notification webhook of an organization', () => {
       expect((await executions.get(`/v1/orgs/${orgId}/notifications?cloudFunctionId=${other}`)).body.data).toHaveLength(1),
     );
     expect(await deliveries()).toHaveLength(before);
+  });
+
+  it('shows a delivery for as long as its execution is kept', async () => {
+    const expiring = await executions.addOrganization(randomUUID(), 1);
+    const [taking, other] = [randomUUID(), randomUUID()];
+    await executions.setFunction(expiring, taking);
+    const webhook = `/v1/orgs/${expiring}/notification-webhook`;
+    await eventually(async () =>
+      expect((await executions.request('PUT', webhook, { body: { cloudFunctionId: taking } })).status).toBe(200),
+    );
+    const cause = failed(triggerRequest({ orgId: expiring, cloudFunctionId: other, triggerId: null }));
+    await executions.publish(triggerInvocationResults, cause);
+    const delivery = await eventually(() => {
+      const found = executions.sent.find(({ cloudFunctionId }) => cloudFunctionId === taking);
+      expect(found).toBeDefined();
+      return found!;
+    });
+    await executions.publish(triggerInvocationResults, succeeded(delivery));
+    const shown = async () => (await executions.get(`${webhook}/deliveries`)).body.data;
+    await eventually(async () => expect(await shown()).toMatchObject([{ status: 'succeeded', attemptCount: 1 }]));
+    await executions.sql.query(`UPDATE executions.executions SET created_at = created_at - interval '2 days' WHERE org_id = $1`, [
+      expiring,
+    ]);
+    await eventually(async () => expect((await executions.get(`/v1/orgs/${expiring}/executions`)).body.data).toEqual([]));
+    expect(await shown()).toEqual([]);
   });
 
   it('has its like for operators: a stream of all organizations', async () => {

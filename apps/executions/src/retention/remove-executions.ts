@@ -51,7 +51,8 @@ export const removeExecutions = async (manager: EntityManager, invocationIds: re
   const waiting = await deleted(manager, STATEMENTS.waiting, [ids]);
   const attempts = await deleted(manager, STATEMENTS.attempts, [ids, begun]);
   const requests = await deleted(manager, STATEMENTS.requests, [ids, oldest, newest]);
-  await manager.query('DELETE FROM replay_items WHERE invocation_id = ANY($1::uuid[])', [ids]);
+  for (const table of ['replay_items', 'notification_deliveries'])
+    await manager.query(`DELETE FROM ${table} WHERE invocation_id = ANY($1::uuid[])`, [ids]);
   const executions = await deleted(manager, 'DELETE FROM executions WHERE invocation_id = ANY($1::uuid[])', [ids]);
   return { executions, attempts, requests, waiting };
 };
