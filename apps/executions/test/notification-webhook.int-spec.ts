@@ -185,6 +185,36 @@ describe('the notification webhook of an organization', () => {
     expect(await deliveries()).toHaveLength(before);
   });
 
+  it('takes what was not sent yet with it when it goes, or goes elsewhere', async () => {
+    const org = await executions.addOrganization();
+    const [first, second, other, marker] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()];
+    for (const id of [first, second]) await executions.setFunction(org, id);
+    const webhook = `/v1/orgs/${org}/notification-webhook`;
+    const point = (cloudFunctionId: string) =>
+      eventually(async () => expect((await executions.request('PUT', webhook, { body: { cloudFunctionId } })).status).toBe(200));
+    const failOne = (cloudFunctionId: string) =>
+      executions.publish(triggerInvocationResults, failed(triggerRequest({ orgId: org, cloudFunctionId, triggerId: null })));
+    const shown = async () => (await executions.get(`${webhook}/deliveries`)).body.data;
+    const sentTo = (cloudFunctionId: string) => executions.sent.filter((request) => request.cloudFunctionId === cloudFunctionId);
+    await point(first);
+    await failOne(other);
+    await eventually(() => expect(sentTo(first)).toHaveLength(1));
+    await failOne(other);
+    await eventually(async () => expect(await shown()).toHaveLength(2));
+    await point(second);
+    expect(await shown()).toMatchObject([{ cloudFunctionId: first, nextAttemptAt: null }]);
+    await failOne(other);
+    await eventually(async () => expect(await shown()).toHaveLength(2));
+    expect((await executions.request('DELETE', webhook)).status).toBe(204);
+    expect(await shown()).toHaveLength(1);
+    await point(second);
+    await executions.sql.query('UPDATE executions.notification_deliveries SET due_at = now() WHERE org_id = $1 AND sent_at IS NULL', [org]);
+    await failOne(marker);
+    await eventually(() => expect(sentTo(second)).toHaveLength(1));
+    expect(JSON.parse(sentTo(second)[0]!.body)).toMatchObject({ data: { cloudFunctionId: marker } });
+    expect(sentTo(first)).toHaveLength(1);
+  });
+
   it('shows a delivery for as long as its execution is kept', async () => {
     const expiring = await executions.addOrganization(randomUUID(), 1);
     const [taking, other] = [randomUUID(), randomUUID()];

@@ -19,6 +19,7 @@ import { PausedDueRows1764300000600 } from './migrations/paused-due-rows.migrati
 import { ReplayTurns1764300005200 } from './migrations/replay-turns.migration.js';
 import { Replays1764300000200 } from './migrations/replays.migration.js';
 import { SentAt1764300007100 } from './migrations/sent-at.migration.js';
+import { UnsentDeliveries1764300007120 } from './migrations/unsent-deliveries.migration.js';
 import { StatementRefused } from './statement-refused.js';
 
 const forgetParameters = (error: unknown): never => {
@@ -57,6 +58,7 @@ export class ExecutionsDatabase extends Database implements OnModuleInit {
         LookUpByDay1764300006100,
         SentAt1764300007100,
         NameDeadLetters1764300007110,
+        UnsentDeliveries1764300007120,
       ],
       name: 'executions',
       connectionsMax: config.EXECUTIONS_CONNECTIONS_MAX,

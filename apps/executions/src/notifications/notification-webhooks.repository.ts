@@ -13,6 +13,10 @@ const SET = `
   ON CONFLICT (org_id) DO UPDATE SET cloud_function_id = excluded.cloud_function_id, types = excluded.types, updated_at = excluded.updated_at
   RETURNING ${COLUMNS}`;
 
+/** What was not sent yet goes with the webhook, or with the function that took it. */
+const DROP_UNSENT = `
+  DELETE FROM notification_deliveries WHERE org_id = $1 AND sent_at IS NULL AND cloud_function_id IS DISTINCT FROM $2::uuid`;
+
 /** One that was sent a moment ago has no execution yet. */
 const DELIVERIES = `
   SELECT delivery.invocation_id AS "invocationId", delivery.notification_id AS "notificationId", notifications.type,
@@ -45,6 +49,7 @@ export class NotificationWebhooks {
     return this.database.tenant(orgId, async (manager) => {
       const [webhook]: NotificationWebhook[] = await manager.query(SET, [orgId, cloudFunctionId, types]);
       await approve();
+      await manager.query(DROP_UNSENT, [orgId, cloudFunctionId]);
       return webhook!;
     });
   }
@@ -59,6 +64,7 @@ export class NotificationWebhooks {
       if (webhook === undefined) return false;
       await approve(webhook);
       await manager.query('DELETE FROM notification_webhooks WHERE org_id = $1', [orgId]);
+      await manager.query(DROP_UNSENT, [orgId, null]);
       return true;
     });
   }

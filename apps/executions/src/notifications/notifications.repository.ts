@@ -17,7 +17,7 @@ const KEPT_MAX = 10_000;
 
 /**
  * One for the function that takes the notifications of the organization, unless they tell of that function itself: at once for one that it has
- * not got, else when it is closed.
+ * not got, else when it is closed. Whoever takes the webhook away meanwhile waits for us, and we for them.
  */
 const DELIVERY = `
   INSERT INTO notification_deliveries (org_id, notification_id, cloud_function_id, closing, due_at, created_at)
@@ -26,6 +26,7 @@ const DELIVERY = `
   FROM told JOIN notification_webhooks AS webhook ON webhook.org_id = told.org_id
   CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM notification_deliveries WHERE notification_id = told.id)) AS begun(already)
   WHERE webhook.cloud_function_id <> told.cloud_function_id AND (webhook.types IS NULL OR told.type = ANY(webhook.types))
+  FOR SHARE OF webhook
   ON CONFLICT (notification_id, closing) DO NOTHING`;
 
 const COALESCE = `
