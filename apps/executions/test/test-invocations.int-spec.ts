@@ -1,9 +1,9 @@
 /** Real: Postgres, HTTP, the consumers. In memory: the log. There is no invoker: the spec answers in its place. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { eventExample, triggerInvocationResults } from '@cf/contract';
+import { type AuditEvent, auditEvents, eventExample, triggerInvocationResults } from '@cf/contract';
 import { eventually } from '@cf/testing';
-import { succeeded } from './messages.js';
+import { failed, succeeded, triggerRequest } from './messages.js';
 import { OPERATOR_TOKEN, RunningExecutions } from './running-executions.js';
 
 describe('POST …/test-invocations', () => {
@@ -89,12 +89,38 @@ describe('POST …/test-invocations', () => {
     expect(refused).toMatchObject([{ status: 429, body: { code: 'too_many_requests' } }]);
   });
 
-  it('needs the scope to read executions for the event of one', async () => {
-    const writer = await executions.addToken(orgId, ['cloud-functions:write']);
-    const reader = await executions.addToken(orgId, ['cloud-functions:write', 'executions:read']);
-    const ask = (token: string) => executions.request('POST', path(), { token, body: { kind: 'trigger', eventId: randomUUID() } });
-    expect(await ask(writer)).toMatchObject({ status: 403, body: { code: 'missing_scope' } });
-    expect(await ask(reader)).toMatchObject({ status: 404 });
+  it('needs the scopes to read and to reveal executions for the event of one, and is audited as a reveal of it', async () => {
+    const revealed: AuditEvent[] = [];
+    executions.log.read({
+      topic: auditEvents.name,
+      from: 'beginning',
+      onRecords: (_partition, records) => {
+        const told = records.map(({ value }) => auditEvents.schema.parse(JSON.parse(String(value))));
+        revealed.push(...told.filter(({ action }) => action === 'execution.revealed'));
+      },
+    });
+    const kept = triggerRequest({ orgId, triggerId: null, body: '{"type":"ChatOpened","note":"private"}' });
+    await executions.publish(triggerInvocationResults, failed(kept));
+    await eventually(async () => expect(await executions.recorded()).toBe(true));
+    const ask = (token?: string, eventId = kept.event!.id) =>
+      executions.request('POST', path(), { ...(token !== undefined && { token }), body: { kind: 'trigger', eventId } });
+    const sent = () => executions.sent.filter(({ event }) => event?.id === kept.event!.id);
+    const scopes = ['cloud-functions:write', 'executions:read', 'executions:reveal'] as const;
+    for (const few of [scopes.slice(0, 1), scopes.slice(0, 2), [scopes[0], scopes[2]]]) {
+      const token = await executions.addToken(orgId, [...few]);
+      await eventually(async () => expect(await ask(token)).toMatchObject({ status: 403, body: { code: 'missing_scope' } }));
+    }
+    // An operator may do everything but reveal.
+    expect(await ask()).toMatchObject({ status: 403, body: { code: 'missing_scope' } });
+    const revealer = await executions.addToken(orgId, [...scopes]);
+    await eventually(async () => expect((await ask(revealer, randomUUID())).status).toBe(404));
+    expect([sent(), revealed]).toEqual([[], []]);
+    const answer = ask(revealer);
+    await eventually(() => expect(sent()).toMatchObject([{ test: true, body: kept.body }]));
+    const subject = { type: 'execution', id: kept.invocationId };
+    await eventually(() => expect(revealed).toMatchObject([{ orgId, actor: { type: 'access-token' }, subject, outcome: 'done' }]));
+    await executions.publish(triggerInvocationResults, succeeded(sent()[0]!));
+    expect(await answer).toMatchObject({ status: 200, body: { execution: { attempts: [{ request: { hidden: true } }] } } });
   });
 
   it('knows no function of another organization, and none that is not there', async () => {

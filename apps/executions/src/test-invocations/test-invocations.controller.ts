@@ -5,7 +5,8 @@ import { Idempotent } from '@cf/idempotency';
 import { CurrentPrincipal, hasScope, type Principal, RequireScope, TenantGuard } from '@cf/registry-cache';
 import { notFound, Operation, Problem, ZodPipe } from '@cf/service-kit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { eventOfTest, planStepTest, planTriggerTest, type TestPlace } from './plan-test.js';
+import { ExecutionAudit } from '../execution-audit.js';
+import { eventOfTest, planStepTest, planTriggerTest, type SentEvent, type TestPlace } from './plan-test.js';
 import { RecordedEventsRepository } from './recorded-events.repository.js';
 import { testAnswer } from './test-answer.js';
 import { TestCalls } from './test-calls.js';
@@ -16,6 +17,12 @@ const foreignEvent = (): Problem => {
   return new Problem(400, 'invalid_event', 'The event belongs to another organization.', [error]);
 };
 
+/** An event that a chat brought may hold health data, and is sent to an endpoint that the caller may choose. */
+const refuseReveal = (principal: Principal): void => {
+  for (const scope of ['executions:read', 'executions:reveal'] as const)
+    if (!hasScope(principal, scope)) throw new Problem(403, 'missing_scope', `The event of an execution needs the scope ${scope}.`);
+};
+
 @Controller('v1/orgs/:orgId/cloud-functions/:cloudFunctionId/test-invocations')
 @UseGuards(TenantGuard)
 @Idempotent()
@@ -23,6 +30,7 @@ export class TestInvocationsController {
   constructor(
     private readonly calls: TestCalls,
     private readonly events: RecordedEventsRepository,
+    private readonly audit: ExecutionAudit,
   ) {}
 
   @Post()
@@ -33,7 +41,8 @@ export class TestInvocationsController {
     description:
       'Calls it once, by the path that steps and triggers take, with a sample step, a sample or pasted event, or the event of an execution. ' +
       'Answers the exchange, what would have followed, and hints; 202 when it has not ended within the function’s timeout and 5 s. ' +
-      'The event of an execution needs the scope `executions:read` too, and its exchange is hidden.',
+      'The event of an execution needs the scopes `executions:read` and `executions:reveal` too, since it goes to an endpoint that the caller may ' +
+      'choose: it is audited as a reveal of that execution, and its exchange is hidden.',
     answer: testAnswer,
     otherAnswers: { 202: testAnswer },
     example: { kind: 'step', saveValueToAttribute: 'AppointmentState', failureBranch: true },
@@ -47,24 +56,25 @@ export class TestInvocationsController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    // What an execution recorded is sent to an endpoint that the caller may choose.
-    if (wanted.kind === 'trigger' && wanted.eventId !== undefined && !hasScope(principal, 'executions:read')) {
-      throw new Problem(403, 'missing_scope', 'The event of an execution needs the scope executions:read.');
-    }
+    const isOwn = wanted.kind === 'step' || wanted.eventId === undefined;
+    if (!isOwn) refuseReveal(principal);
     const { cloudFunction, configOffset } = await this.calls.functionOf(orgId, cloudFunctionId);
     const place = { orgId: sameId(orgId), cloudFunctionId: cloudFunction.id, configOffset, nowMs: Date.now(), newId: randomUUID };
-    // An event that a chat brought may hold health data: whoever may see it asks for the execution, and that is audited.
-    const isOwn = wanted.kind === 'step' || wanted.eventId === undefined;
-    return this.calls.call(await this.plan(wanted, place), { cloudFunction, isOwn, principal, request, reply });
+    return this.calls.call(await this.plan(wanted, place, principal), { cloudFunction, isOwn, principal, request, reply });
   }
 
-  private async plan(wanted: TestRequest, place: TestPlace): Promise<InvocationRequest> {
+  private async plan(wanted: TestRequest, place: TestPlace, principal: Principal): Promise<InvocationRequest> {
     if (wanted.kind === 'step') return planStepTest(place, wanted);
     const owner = wanted.event?.['orgId'];
     if (typeof owner === 'string' && sameId(owner) !== place.orgId) throw foreignEvent();
-    const sent = eventOfTest(wanted, place) ?? (await this.events.find(place.orgId, wanted.eventId ?? ''));
-    if (sent === null) throw notFound('No execution keeps this event whole.');
+    const sent = eventOfTest(wanted, place) ?? (await this.reveal(place.orgId, wanted.eventId ?? '', principal));
     if (Buffer.byteLength(sent.body) > CHAT_EVENT_BYTES_MAX) throw new Problem(413, 'event_too_large', 'An event may have 256 KiB.');
     return planTriggerTest(place, sent);
+  }
+  private async reveal(orgId: string, eventId: string, principal: Principal): Promise<SentEvent> {
+    const recorded = await this.events.find(orgId, eventId);
+    if (recorded === null) throw notFound('No execution keeps this event whole.');
+    await this.audit.record('execution.revealed', { orgId, invocationId: recorded.invocationId }, principal);
+    return recorded;
   }
 }
