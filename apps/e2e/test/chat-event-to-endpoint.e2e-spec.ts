@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { chatEvents } from '@cf/contract';
+import { chatEvents, type DeadLetter, deadLetters } from '@cf/contract';
+import { type LogRecord, MessagePublisher } from '@cf/messaging';
 import { CustomerEndpoint, eventually } from '@cf/testing';
 import { onBothLogs } from './harness/both-logs.js';
 import { type Installation, startInstallation } from './harness/installation.js';
@@ -163,5 +164,50 @@ onBothLogs('a chat event reaches the endpoint of each matching trigger', (engine
       ]);
     });
     await reader.close();
+  });
+
+  it('a dead letter that is sent again is handled, though its event was seen before', async () => {
+    const [path, marker] = [`/resent-${randomUUID()}`, `/marker-${randomUUID()}`] as const;
+    const [widgetTopicId, markerTopicId, chatId] = [randomUUID(), randomUUID(), randomUUID()];
+    const on = async (name: string, topicId: string) =>
+      tenant.createTrigger(await tenant.createFunction(endpoint.url, name.slice(1)), 'ChatContext', [
+        { property: 'Topic', operator: 'matches', values: [topicId] },
+      ]);
+    await on(marker, markerTopicId);
+    const text = JSON.stringify(tenant.event('ChatContextUpdated', { chatId, widgetTopicId }));
+    await publish(text, chatId);
+    await publish(JSON.stringify(tenant.event('ChatContextUpdated', { chatId, widgetTopicId: markerTopicId })), chatId);
+    await eventually(() => expect(endpoint.callsTo(marker)).toHaveLength(1));
+    // The event is known to the matcher by now; the spec buries it as a matcher does that cannot handle it.
+    const found: LogRecord[] = [];
+    const reader = product.log.read({
+      topic: chatEvents.name,
+      from: 'beginning',
+      onRecords: (_partition, records) => found.push(...records.filter(({ value }) => String(value) === text)),
+    });
+    const { partition, offset } = await eventually(() => {
+      expect(found).toHaveLength(1);
+      return found[0]!;
+    });
+    await reader.close();
+    const letter: DeadLetter = {
+      ...deadLetters.example,
+      origin: { topic: chatEvents.name, partition, offset },
+      reason: 'handler_failed',
+      key: chatId,
+      valueBase64: Buffer.from(text).toString('base64'),
+    };
+    const publisher = new MessagePublisher(product.log.createPublisher('matcher', 'trigger'));
+    await publisher.publish(deadLetters, letter);
+    await publisher.close();
+    await on(path, widgetTopicId);
+    const id = await eventually(async () => {
+      const { body } = await product.operator.get<{ data: { id: string; key: string }[] }>('/v1/dead-letters?reason=handler_failed');
+      const kept = body.data.find(({ key }) => key === chatId);
+      expect(kept).toBeDefined();
+      return kept!.id;
+    });
+    expect((await product.operator.request('POST', `/v1/dead-letters/${id}/resends`)).status).toBe(201);
+    await eventually(() => expect(endpoint.callsTo(path).map(({ body }) => body.toString())).toEqual([text]));
   });
 });

@@ -93,16 +93,20 @@ describe('dead letters', () => {
     expect((await executions.get(`${path}/nonsense`)).status).toBe(404);
   });
 
-  it('are sent again byte for byte, once per request, and remember by whom', async () => {
+  it('are sent again byte for byte, once per request, and say so and remember by whom', async () => {
     const value = Buffer.from('{"seq": 1.0,  "big": 12345678901234567890}');
-    const [id] = await keep(letterOf(value));
+    const letter = letterOf(value);
+    const [id] = await keep(letter);
     const before = (await recordsAt(stepRequests.name)).length;
     const { status, body } = await executions.request('POST', `${path}/${id}/resends`);
     expect({ status, ...body }).toMatchObject({ status: 201, resentBy: 'operator', resentCount: 1 });
     const [record, ...more] = (await recordsAt(stepRequests.name)).slice(before);
     expect(more).toEqual([]);
     expect(record!.value!.equals(value)).toBe(true);
-    expect([String(record!.key), record!.headers]).toEqual(['the key', { traceparent: 'x', seq: '3' }]);
+    expect([String(record!.key), record!.headers]).toEqual([
+      'the key',
+      { traceparent: 'x', seq: '3', resends: String(letter.origin.offset) },
+    ]);
     await executions.request('POST', `${path}/${id}/resends`);
     expect((await executions.get(`${path}/${id}`)).body.resentCount).toBe(2);
     expect(await recordsAt(stepRequests.name)).toHaveLength(before + 2);

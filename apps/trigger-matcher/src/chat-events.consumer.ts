@@ -32,7 +32,10 @@ export class ChatEventsConsumer {
   @OnMessage(chatEvents, TRIGGER_MATCHER_GROUP)
   async onChatEvent(event: ChatEvent, { record, text, traceparent }: MessageContext): Promise<void> {
     if (Buffer.byteLength(text) > CHAT_EVENT_BYTES_MAX) throw new UnreadableMessage('too_large', `more than ${CHAT_EVENT_BYTES_MAX} bytes`);
-    if (this.group.recentEvents(record.partition).isRepeat(event, record.offset, record.timestampMs)) return this.metrics.ended('repeated');
+    const isRepeat = this.group.recentEvents(record.partition).isRepeat(event, record.offset, record.timestampMs);
+    // It was seen where it was buried, and nothing was made of it there.
+    const isResent = messageHeader.resends in record.headers;
+    if (isRepeat && !isResent) return this.metrics.ended('repeated');
     const configOffset = await this.registry.caughtUp();
     const arrived = { event, text, acceptedAtMs: record.timestampMs };
     const invocations = this.triggersFor(event).map((trigger) => {

@@ -126,6 +126,37 @@ describe('a chat event', () => {
     expect(await requests()).toHaveLength(1);
   });
 
+  it('that is sent again after handling it failed for good is handled, also by a matcher that started anew', async () => {
+    const createPublisher = service.log.createPublisher.bind(service.log);
+    let failing = true;
+    service.log.createPublisher = (...given) => {
+      const publisher = createPublisher(...given);
+      const fails = (topic: string) => failing && topic === triggerInvocationRequests.name;
+      return {
+        publish: (record) => (fails(record.topic) ? Promise.reject(new Error('a fault of ours')) : publisher.publish(record)),
+        close: () => publisher.close(),
+      };
+    };
+    await service.addTrigger(orgId);
+    await service.start();
+    for (const isStartedAnew of [false, true]) {
+      failing = true;
+      const event = anEvent();
+      await send(event);
+      await handled();
+      const letter = (await service.messages(deadLetters)).find(({ key }) => key === event.chatId)!;
+      expect(letter.reason).toBe('handler_failed');
+      failing = false;
+      if (isStartedAnew) await service.stop().then(() => service.start());
+      await send(event);
+      const { partition, offset } = letter.origin;
+      const resent = { partition, key: letter.key!, headers: { ...letter.headers, resends: String(offset) } };
+      await service.publishRaw(chatEvents, Buffer.from(letter.valueBase64!, 'base64'), resent);
+      const made = (await requests()).filter((request) => request.event!.id === event.id);
+      expect(made).toMatchObject([{ body: JSON.stringify(event), seq: 0 }]);
+    }
+  });
+
   it("with the id of another organization's event is an event of its own", async () => {
     const otherOrgId = await service.addOrganization();
     await service.addTrigger(orgId);

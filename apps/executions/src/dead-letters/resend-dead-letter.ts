@@ -1,4 +1,4 @@
-import { deadLetters, flows } from '@cf/contract';
+import { deadLetters, flows, messageHeader } from '@cf/contract';
 import type { OutgoingRecord } from '@cf/messaging';
 import { Problem } from '@cf/service-kit';
 import type { WholeDeadLetter } from './dead-letter-view.js';
@@ -10,7 +10,7 @@ const resendable = new Set(
     .map(({ topic }) => topic.name as string),
 );
 
-/** The record as it was, for the partition it came from; refused when that is not known whole, or its topic holds no work. */
+/** The record as it was but for a header that says so, for the partition it came from; refused when that is not known whole, or its topic holds no work. */
 export const recordOf = (letter: WholeDeadLetter): OutgoingRecord => {
   if (letter.truncated)
     throw new Problem(409, 'dead_letter_truncated', 'Only the beginning of its value was kept, so it cannot be sent again.');
@@ -22,6 +22,6 @@ export const recordOf = (letter: WholeDeadLetter): OutgoingRecord => {
     partition: letter.partition,
     key: letter.key,
     value: letter.valueBase64 === null ? null : Buffer.from(letter.valueBase64, 'base64'),
-    headers: letter.headers,
+    headers: { ...letter.headers, [messageHeader.resends]: letter.offset },
   };
 };
