@@ -130,7 +130,7 @@ describe('due work', () => {
     const requests = Array.from({ length: 300 }, () => triggerRequest({ orgId, triggerId }));
     await executions.publish(triggerInvocationResults, ...requests.map((request) => retrying(request, inMs(300))));
     for (let cut = 0; cut < 10; cut++) {
-      await executions.sql.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'executions'`);
+      await executions.cutConnections();
       await executions.sql.query('SELECT pg_sleep(0.1)');
     }
     await eventually(async () => {

@@ -85,7 +85,7 @@ describe('the record', () => {
       executions.publish(stepResults, ...stepAnswers),
     ]);
     for (let cut = 0; cut < 3; cut++) {
-      await executions.sql.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'executions'`);
+      await executions.cutConnections();
       await executions.sql.query('SELECT pg_sleep(0.02)');
     }
     await publishing;

@@ -228,7 +228,7 @@ describe('recording', () => {
     const requests = Array.from({ length: 600 }, () => triggerRequest({ orgId, triggerId }));
     const publishing = Promise.all(requests.map((request) => executions.publish(triggerInvocationResults, succeeded(request))));
     for (let cut = 0; cut < 5; cut++) {
-      await executions.sql.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'executions'`);
+      await executions.cutConnections();
       await new Promise((resolve) => setImmediate(resolve));
     }
     await publishing;

@@ -243,7 +243,7 @@ describe('replays', () => {
     const { requests, replay, progress, sent } = await deadLettered(executions, 300);
     const { body } = await replay({ filter: {} });
     for (let cut = 0; cut < 8; cut++) {
-      await executions.sql.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'executions'`);
+      await executions.cutConnections();
       await executions.sql.query('SELECT pg_sleep(0.05)');
     }
     await eventually(() => expect(new Set(sent().map(({ invocationId }) => invocationId)).size).toBe(requests.length), 30_000);

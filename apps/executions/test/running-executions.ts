@@ -88,6 +88,13 @@ export class RunningExecutions {
     this.services.push(await runApplication([ExecutionsModule], platform, this.log, createLogger('executions', 'fatal')));
   }
 
+  /** Those of this service: other specs share the server. */
+  async cutConnections(): Promise<void> {
+    await this.sql.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'executions' AND datname = current_database()`,
+    );
+  }
+
   async stopServices(): Promise<void> {
     await Promise.all(this.services.splice(0).map((service) => service.stop()));
   }
