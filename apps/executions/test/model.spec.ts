@@ -5,10 +5,23 @@
  */
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
+import type { InvocationResult } from '@cf/contract';
 import { type HeardResult, invocationIdOf } from '../src/recording/heard-result.js';
 import { type AttemptRow, attemptRowsOf, type DueRow, planRecording } from '../src/recording/plan-recording.js';
 import type { Execution } from '../src/execution.js';
-import { doubled, type Expected, modelOf, modelOfStep, randomOf, shuffled, stepHistory, triggerHistory } from './model.js';
+import {
+  answersToUnmarked,
+  doubled,
+  type Expected,
+  modelOf,
+  modelOfCancelled,
+  modelOfStep,
+  randomOf,
+  shuffled,
+  stepHistory,
+  triggerHistory,
+} from './model.js';
+import { inMs } from './messages.js';
 
 const SEEDS = 1_000;
 
@@ -28,6 +41,13 @@ class MemoryRecord {
     for (const row of newAttempts) this.attempts.set(row.attemptId, row);
     for (const row of plan.due) if (row.seq > (this.due.get(row.invocationId)?.seq ?? -1)) this.due.set(row.invocationId, row);
     for (const id of plan.notDue) this.due.delete(id);
+  }
+
+  /** A person's cancellation of what waits. */
+  cancel(invocationId: string, completedAt: string): void {
+    const row = this.executions.get(invocationId)!;
+    this.executions.set(invocationId, { ...row, status: 'cancelled', nextAttemptAt: null, byResult: false, completedAt });
+    this.due.delete(invocationId);
   }
 
   of(invocationId: string): Expected {
@@ -95,5 +115,27 @@ describe('the decisions of the recorder', () => {
     }
     expect(results).toBeGreaterThan(10_000);
     expect(crashes).toBeGreaterThan(500);
+  });
+
+  it('let nothing that was cancelled wait again, for 1,000 seeds', () => {
+    const statuses = new Set<string>();
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const random = randomOf(seed);
+      const history = triggerHistory(randomUUID(), randomUUID(), random);
+      const { invocationId } = history[0]!.request;
+      const record = new MemoryRecord();
+      const heard = (results: readonly InvocationResult[]) =>
+        doubled(results, random).map((result): HeardResult => ({ source: 'invocation', result }));
+      deliver(record, heard(history), random);
+      if (record.of(invocationId).due === null) continue;
+      const cancelledAt = inMs(0).toISOString();
+      record.cancel(invocationId, cancelledAt);
+      const answers = answersToUnmarked(history, random);
+      deliver(record, shuffled([...heard(history), ...heard(answers)], random), random);
+      const model = modelOfCancelled(history, answers, cancelledAt);
+      expect({ seed, ...record.of(invocationId) }).toEqual({ seed, ...model });
+      statuses.add(model.status);
+    }
+    expect([...statuses].sort()).toEqual(['cancelled', 'succeeded']);
   });
 });

@@ -97,6 +97,26 @@ export const modelOf = (results: readonly InvocationResult[]): Expected => {
   };
 };
 
+/** What waited was cancelled, and then the answers to a sending come that had gone out unmarked; twice after a crash. */
+export const answersToUnmarked = (history: readonly InvocationResult[], random: () => number): InvocationResult[] => {
+  const { request, attempts } = history.at(-1)!;
+  const unmarked = { ...request, seq: request.seq + 1, attempt: request.attempt + attempts.length };
+  const answer = () =>
+    [succeeded, failed, suppressed, (sent: typeof unmarked) => retrying(sent, later)][Math.floor(random() * 4)]!(unmarked);
+  return random() < 0.4 ? [answer(), answer()] : [answer()];
+};
+
+/** Nothing waits again, and only a success says otherwise. */
+export const modelOfCancelled = (
+  history: readonly InvocationResult[],
+  answers: readonly InvocationResult[],
+  cancelledAt: string,
+): Expected => {
+  const all = modelOf([...history, ...answers]);
+  if (all.status === 'succeeded') return all;
+  return { ...modelOf(history), status: 'cancelled', attempts: all.attempts, due: null, completedAt: cancelledAt };
+};
+
 export const stepHistory = (orgId: string, random: () => number): { calls: InvocationResult[]; answers: StepResult[] } => {
   const request = stepRequest({ orgId });
   const answers = [stepResultOf(request, random() < 0.5 ? {} : { outcome: 'failed', httpStatus: 500, failureReason: 'http_status' })];

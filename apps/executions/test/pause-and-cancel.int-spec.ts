@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type InvocationRequest, stepResults, triggerInvocationResults } from '@cf/contract';
 import { eventually } from '@cf/testing';
-import { deferred, failed, inMs, retrying, stepRequest, stepResultOf, succeeded, triggerRequest } from './messages.js';
+import { again, deferred, failed, inMs, retrying, stepRequest, stepResultOf, succeeded, triggerRequest } from './messages.js';
 import { RunningExecutions } from './running-executions.js';
 
 const HOUR_MS = 3_600_000;
@@ -44,6 +44,17 @@ describe('cancelling', () => {
     const { rows } = await executions.sql.query('SELECT FROM executions.due WHERE invocation_id = $1', [invocationId]);
     expect(rows).toEqual([]);
     expect(executions.sentOf(invocationId)).toEqual([]);
+  });
+
+  it('stands when the answer to a sending comes late, and leaves room for a retry by hand', async () => {
+    const request = await waiting();
+    expect((await cancel(request.invocationId)).status).toBe(200);
+    await executions.publish(triggerInvocationResults, retrying(again(request), inMs(HOUR_MS)));
+    await execution(request.invocationId, { status: 'cancelled', nextAttemptAt: null, attempts: [{ number: 1 }, { number: 2 }] });
+    const { rows } = await executions.sql.query('SELECT FROM executions.due WHERE invocation_id = $1', [request.invocationId]);
+    expect(rows).toEqual([]);
+    expect((await executions.request('POST', `${path(request.invocationId)}/retries`)).status).toBe(202);
+    await eventually(() => expect(executions.sentOf(request.invocationId)).toMatchObject([{ seq: 2, attempt: 3 }]));
   });
 
   it('refuses what is being sent, awaits its answer or has ended', async () => {

@@ -75,7 +75,8 @@ const OF_TAKEN = `FROM taken WHERE executions.invocation_id = taken.invocation_i
 const MARK_PUBLISHED = `${TAKE_DUE} UPDATE executions SET status = 'queued', next_attempt_at = NULL, by_result = false, retry_until = ${WINDOW}, paused = false, sent_at = now() ${OF_TAKEN}`;
 
 const CANCEL = `${TAKE_DUE}
-  UPDATE executions SET status = 'cancelled', next_attempt_at = NULL, by_result = false, paused = false, completed_at = date_trunc('milliseconds', now()) ${OF_TAKEN}`;
+  UPDATE executions SET status = 'cancelled', next_attempt_at = NULL, by_result = false, paused = false, defer_reason = NULL,
+         completed_at = date_trunc('milliseconds', now()) ${OF_TAKEN}`;
 
 const GIVE_UP = `${TAKE_DUE}
   UPDATE executions SET status = CASE WHEN test THEN 'failed' ELSE 'dead_lettered' END, failure_reason = 'internal', failure_detail = $3, next_attempt_at = NULL, by_result = false, paused = false,

@@ -66,6 +66,31 @@ describe('foldInvocationResult', () => {
     expect(foldInvocationResult(row, result(1))).toMatchObject({ status: 'succeeded', seq: 2 });
   });
 
+  describe('of what was cancelled', () => {
+    const cancelled: Execution = { ...fold(retrying(0)), status: 'cancelled', byResult: false, nextAttemptAt: null, completedAt: later };
+    const deferral = result(1, { disposition: 'deferred', outcome: null, deferReason: 'quota', attempts: [], dueAt: later });
+
+    it.each([
+      ['retrying', retrying(1)],
+      ['deferred', deferral],
+      ['failed', failed(1)],
+      ['suppressed', suppressed(1)],
+    ])('lets nothing wait again by an answer that comes late: %s', (_, answer) => {
+      const row = foldInvocationResult(cancelled, answer);
+      const place = { seq: 2, nextAttempt: answer.request.attempt + answer.attempts.length, byResult: true };
+      expect(row).toEqual({ ...cancelled, ...place });
+      expect(foldInvocationResult(row, answer)).toBe(row);
+      expect(foldInvocationResult(row, failed(1))).toBe(row);
+    });
+
+    it('takes a success, in either order of two answers', () => {
+      const succeeded = { status: 'succeeded', seq: 2, nextAttemptAt: null };
+      expect([retrying(1), result(1)].reduce(foldInvocationResult, cancelled)).toMatchObject(succeeded);
+      expect([result(1), failed(1)].reduce(foldInvocationResult, cancelled)).toMatchObject(succeeded);
+      expect(foldInvocationResult(cancelled, result(0))).toBe(cancelled);
+    });
+  });
+
   it('never lets a result of one organization reach the execution of another', () => {
     const foreign = result(5);
     foreign.request.orgId = '11111111-1111-4111-8111-111111111111';

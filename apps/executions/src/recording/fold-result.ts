@@ -7,6 +7,9 @@
  * called twice. As long as nobody acted on the first answer (`byResult`), the better of the two twins stands, so that a success
  * stops a retry that was not sent yet.
  *
+ * What was cancelled stays so: an answer that comes afterwards (its sending had gone out unmarked) only takes its place in the sequence,
+ * unless it is a success, which is the truth that a person needs.
+ *
  * Steps: the attempts and the description come from invocation results, the verdict from the step result with the lowest offset.
  */
 import {
@@ -122,8 +125,8 @@ const rank: Readonly<Record<ExecutionStatus, number>> = {
   suppressed: 1,
   failed: 2,
   dead_lettered: 2,
-  succeeded: 3,
-  cancelled: 4,
+  cancelled: 3,
+  succeeded: 4,
 };
 
 const isBetterTwin = (known: Execution, result: InvocationResult): boolean => {
@@ -134,15 +137,19 @@ const isBetterTwin = (known: Execution, result: InvocationResult): boolean => {
 
 const elapsedMs = (since: string, until: string): number => Math.max(0, Date.parse(until) - Date.parse(since));
 
+const placeAfter = ({ request, attempts }: InvocationResult): Pick<Execution, 'seq' | 'nextAttempt' | 'byResult'> => ({
+  seq: request.seq + 1,
+  nextAttempt: request.attempt + attempts.length,
+  byResult: true,
+});
+
 const decide = (row: Execution, result: InvocationResult): Execution => {
   const completedAt = isFinal(result) ? writeTime(result.completedAt) : null;
   return {
     ...row,
     ...noVerdict,
     status: statusOf(result),
-    seq: result.request.seq + 1,
-    nextAttempt: result.request.attempt + result.attempts.length,
-    byResult: true,
+    ...placeAfter(result),
     paused: false,
     returnValue: result.returnValue,
     warning: result.warning,
@@ -162,7 +169,8 @@ export const foldInvocationResult = (known: Execution | null, result: Invocation
   refuseForeign(known, request.orgId);
   const row = describe(known, request);
   if (endsByStepResult(request)) return row;
-  return known === null || request.seq >= known.seq || isBetterTwin(known, result) ? decide(row, result) : row;
+  if (known !== null && request.seq < known.seq && !isBetterTwin(known, result)) return row;
+  return known?.status === 'cancelled' && statusOf(result) !== 'succeeded' ? { ...row, ...placeAfter(result) } : decide(row, result);
 };
 
 const idOrNull = (id: string | null): string | null => (uuid.safeParse(id).success ? id : null);
