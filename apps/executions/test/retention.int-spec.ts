@@ -121,6 +121,21 @@ describe('retention', () => {
     expect(executions.sentOf(expired.invocationId)).toEqual([]);
   });
 
+  it('deletes the replays that ended of an organization that has no executions left, and no younger ones', async () => {
+    const orgId = await executions.addOrganization(randomUUID(), 2);
+    const insert = (name: string, days: number) =>
+      executions.sql.query(
+        `INSERT INTO executions.replays (id, org_id, name, status, filter, only_if_not_succeeded, total, created_by, created_at, completed_at, all_enqueued)
+         VALUES (gen_random_uuid(), $1, $2, 'completed', $3, true, 0, '{"type":"operator","id":null,"name":null}',
+                 now() - $4 * interval '1 day', now() - $4 * interval '1 day', true)`,
+        [orgId, name, JSON.stringify({ chatId: randomUUID() }), days],
+      );
+    await insert('old', 3);
+    await insert('young', 1);
+    const path = `/v1/orgs/${orgId}/replays`;
+    await eventually(async () => expect((await executions.get(path)).body.data).toMatchObject([{ name: 'young' }]));
+  });
+
   it('drops the partitions that the longest retention has passed', async () => {
     await executions.sql.query(
       `CREATE TABLE executions.attempts_20200102 PARTITION OF executions.attempts FOR VALUES FROM ('2020-01-02T00:00:00Z') TO ('2020-01-03T00:00:00Z')`,

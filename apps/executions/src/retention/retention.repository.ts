@@ -2,13 +2,15 @@ import { Injectable } from '@nestjs/common';
 import { ExecutionsDatabase } from '../database/executions-database.js';
 import { removeExecutions } from './remove-executions.js';
 
-/** Looks from one organization to the next in the index: as many steps as there are organizations, however many executions they have. */
-const ORGANIZATIONS = `
+/** Looks from one organization to the next in the index: as many steps as there are organizations, however many rows they have. */
+const organizationsIn = (table: 'executions' | 'replays'): string => `(
   WITH RECURSIVE found AS (
-    (SELECT org_id FROM executions ORDER BY org_id LIMIT 1)
+    (SELECT org_id FROM ${table} ORDER BY org_id LIMIT 1)
     UNION ALL
-    SELECT (SELECT org_id FROM executions WHERE org_id > found.org_id ORDER BY org_id LIMIT 1) FROM found WHERE found.org_id IS NOT NULL)
-  SELECT org_id AS id FROM found WHERE org_id IS NOT NULL`;
+    SELECT (SELECT org_id FROM ${table} WHERE org_id > found.org_id ORDER BY org_id LIMIT 1) FROM found WHERE found.org_id IS NOT NULL)
+  SELECT org_id AS id FROM found WHERE org_id IS NOT NULL)`;
+
+const ORGANIZATIONS = `${organizationsIn('executions')} UNION ${organizationsIn('replays')}`;
 
 /**
  * What has ended, and what was sent so long ago that nothing will be heard of it. What waits is kept, and what is out: after a pause or by hand,
