@@ -100,7 +100,7 @@ describe('a function whose triggers are paused', () => {
     return id;
   };
 
-  it('is sent nothing until it is resumed, and then everything once, the oldest first', async () => {
+  it('is sent nothing until it is resumed, and then everything once: what a person sent first, then the oldest', async () => {
     const cloudFunctionId = await addPaused();
     const old = new Date(Date.now() - 72 * HOUR_MS).toISOString();
     const requests = Array.from({ length: 12 }, () => triggerRequest({ orgId, triggerId, cloudFunctionId, acceptedAt: old }));
@@ -126,7 +126,7 @@ describe('a function whose triggers are paused', () => {
     expect(executions.sent).not.toContainEqual(expect.objectContaining({ cloudFunctionId }));
 
     await executions.setFunction(orgId, cloudFunctionId, { triggersPaused: false });
-    const expected = [...requests.filter((_, age) => age !== 3 && age !== 7), requests[7]!].map(({ invocationId }) => invocationId);
+    const expected = [requests[7]!, ...requests.filter((_, age) => age !== 3 && age !== 7)].map(({ invocationId }) => invocationId);
     const sent = () => executions.sent.filter((request) => request.cloudFunctionId === cloudFunctionId);
     await eventually(() => expect(sent()).toHaveLength(expected.length));
     // One chat, so one partition: its order is that of the releases.

@@ -8,6 +8,7 @@ import { CreateExecutions1764000000000 } from './migrations/create-executions.mi
 import { AttemptsOneIndex1764300000100 } from './migrations/attempts-one-index.migration.js';
 import { PauseAndWindows1764300000000 } from './migrations/pause-and-windows.migration.js';
 import { FunctionHealth1764300001100 } from './migrations/function-health.migration.js';
+import { HeldByPriority1764300007000 } from './migrations/held-by-priority.migration.js';
 import { LookUpByDay1764300006100 } from './migrations/look-up-by-day.migration.js';
 import { NameDeadLetters1764300007110 } from './migrations/name-dead-letters.migration.js';
 import { NotificationWebhooks1764300005100 } from './migrations/notification-webhooks.migration.js';
@@ -56,6 +57,7 @@ export class ExecutionsDatabase extends Database implements OnModuleInit {
         NotificationWebhooks1764300005100,
         ReplayTurns1764300005200,
         LookUpByDay1764300006100,
+        HeldByPriority1764300007000,
         SentAt1764300007100,
         NameDeadLetters1764300007110,
         UnsentDeliveries1764300007120,

@@ -5,7 +5,7 @@
  *   seems unanswered may lie there, and sending it again would be a second call.
  * - claiming: rows that are due get a lease (no other claimer takes them), are published, and then marked with the claimed `seq`.
  *   A crash between the two publishes the same (invocation, seq) again once the lease is over; the invoker drops the second.
- * - pausing: what belongs to a function whose triggers are paused is kept, and released in the order of its age once it is resumed.
+ * - pausing: what belongs to a function whose triggers are paused is kept, and released in the order of its priority and age once it is resumed.
  * - backing off: Postgres or the broker is away. Claims that were not published are let go; nothing is lost by waiting.
  */
 import { setTimeout as wait } from 'node:timers/promises';

@@ -40,6 +40,8 @@ const CLAIMED = `
 
 const FREE = `due_at <= now() AND (leased_until IS NULL OR leased_until <= now())`;
 
+const PRIORITIES = Object.values(PRIORITY);
+
 const CLAIM_DUE = `
   WITH picked AS (
     SELECT next.invocation_id FROM unnest($3::smallint[]) AS wanted(priority) CROSS JOIN LATERAL (
@@ -57,9 +59,12 @@ const CLAIM_HELD = `
            THEN now() + make_interval(secs => $3::integer / 1000.0) END
     FROM ready WHERE held_functions.cloud_function_id = ready.cloud_function_id),
   picked AS (
-    SELECT oldest.invocation_id FROM ready CROSS JOIN LATERAL (
-      SELECT invocation_id FROM due WHERE held AND due.cloud_function_id = ready.cloud_function_id AND ${FREE}
-      ORDER BY due_at LIMIT least(ready.release_limit, $1::integer) FOR UPDATE SKIP LOCKED) AS oldest
+    SELECT first.invocation_id FROM ready CROSS JOIN LATERAL (
+      SELECT next.invocation_id FROM unnest($4::smallint[]) AS wanted(priority) CROSS JOIN LATERAL (
+        SELECT invocation_id, due_at FROM due
+        WHERE held AND due.cloud_function_id = ready.cloud_function_id AND due.priority = wanted.priority AND ${FREE}
+        ORDER BY due_at LIMIT least(ready.release_limit, $1::integer) FOR UPDATE SKIP LOCKED) AS next
+      ORDER BY wanted.priority, next.due_at LIMIT least(ready.release_limit, $1::integer)) AS first
     LIMIT $1::integer),
   ${CLAIMED}`;
 
@@ -113,12 +118,12 @@ export class DueRepository {
 
   claimDue(): Promise<Claim[]> {
     const { EXECUTIONS_CLAIM_MAX, EXECUTIONS_CLAIM_LEASE_MS } = this.config;
-    return this.claim(CLAIM_DUE, [EXECUTIONS_CLAIM_MAX, EXECUTIONS_CLAIM_LEASE_MS, Object.values(PRIORITY)]);
+    return this.claim(CLAIM_DUE, [EXECUTIONS_CLAIM_MAX, EXECUTIONS_CLAIM_LEASE_MS, PRIORITIES]);
   }
 
   claimHeld(): Promise<Claim[]> {
     const { EXECUTIONS_CLAIM_MAX, EXECUTIONS_CLAIM_LEASE_MS, EXECUTIONS_RELEASE_EVERY_MS } = this.config;
-    return this.claim(CLAIM_HELD, [EXECUTIONS_CLAIM_MAX, EXECUTIONS_CLAIM_LEASE_MS, EXECUTIONS_RELEASE_EVERY_MS]);
+    return this.claim(CLAIM_HELD, [EXECUTIONS_CLAIM_MAX, EXECUTIONS_CLAIM_LEASE_MS, EXECUTIONS_RELEASE_EVERY_MS, PRIORITIES]);
   }
 
   /** Each of these changes only what still waits with the claimed `seq`: a late call changes nothing. */
@@ -161,7 +166,7 @@ export class DueRepository {
     );
   }
 
-  /** What waits for these functions is released from now on, the oldest first, a few at a time. */
+  /** What waits for these functions is released from now on in the order of its priority and age, a few at a time. */
   async resumeFunctions(functionIds: readonly string[]): Promise<void> {
     if (functionIds.length > 0) await this.database.query(RESUME, [functionIds, this.config.EXECUTIONS_RELEASE_FIRST]);
   }
