@@ -49,6 +49,8 @@ import { ExecutionFeed } from './stream/execution-feed.js';
 import { ExecutionsStreamController } from './stream/executions-stream.controller.js';
 import { OpenStreams } from './stream/open-streams.js';
 import { ReplayBatches } from './replays/replay-batches.repository.js';
+import { ReplaySettler } from './replays/replay-settler.js';
+import { ReplaySettling } from './replays/replay-settling.repository.js';
 import { Replayer } from './replays/replayer.js';
 import { ReplaysController } from './replays/replays.controller.js';
 import { ReplaysRepository } from './replays/replays.repository.js';
@@ -111,6 +113,8 @@ import { TestInvocationsController } from './test-invocations/test-invocations.c
     Retention,
     ReplayBatches,
     Replayer,
+    ReplaySettling,
+    ReplaySettler,
     ExecutionPages,
     ExecutionsStatistics,
     PastEvents,

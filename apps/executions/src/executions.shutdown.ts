@@ -12,6 +12,7 @@ import { ExecutionFeed } from './stream/execution-feed.js';
 import { OpenStreams } from './stream/open-streams.js';
 import { ClockWatch } from './retention/clock-watch.js';
 import { Retention } from './retention/retention.js';
+import { ReplaySettler } from './replays/replay-settler.js';
 import { Replayer } from './replays/replayer.js';
 
 /** What uses the database ends before it; Nest would close them side by side. */
@@ -29,6 +30,7 @@ export class ExecutionsShutdown implements OnApplicationShutdown {
     private readonly notificationSender: NotificationSender,
     private readonly streams: OpenStreams,
     private readonly replayer: Replayer,
+    private readonly replaySettler: ReplaySettler,
     private readonly retention: Retention,
     private readonly clock: ClockWatch,
     private readonly database: ExecutionsDatabase,
@@ -47,6 +49,7 @@ export class ExecutionsShutdown implements OnApplicationShutdown {
       this.notificationFeed,
       this.notificationSender,
       this.replayer,
+      this.replaySettler,
       this.retention,
       this.clock,
     ];

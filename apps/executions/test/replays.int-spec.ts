@@ -223,6 +223,32 @@ describe('replays', () => {
     });
   });
 
+  it('goes on however many others are open, and those with nothing under way are not counted again', async () => {
+    await executions.sql.query(
+      `INSERT INTO executions.replays (id, org_id, name, status, filter, only_if_not_succeeded, total, enqueued, created_by, created_at)
+       SELECT gen_random_uuid(), gen_random_uuid(), CASE enqueued WHEN 0 THEN 'idle' ELSE 'busy' END, 'paused', '{}', true, 1, enqueued,
+              '{"type":"operator","id":null,"name":null}', now()
+       FROM generate_series(1, 300), generate_series(0, 1) AS enqueued`,
+    );
+    const idle = async (countedAfter: string): Promise<number> => {
+      const { rows } = await executions.sql.query(
+        `SELECT count(*)::integer AS count FROM executions.replays WHERE name = 'idle' AND counted_at > $1::timestamptz`,
+        [countedAfter],
+      );
+      return rows[0].count;
+    };
+    await eventually(async () => expect(await idle('-infinity')).toBe(300), 20_000);
+    const { rows } = await executions.sql.query('SELECT now()::text AS now');
+    const { replay, progress, sent } = await deadLettered(executions, 5);
+    const { body } = await replay({ filter: {} });
+    await eventually(() => expect(sent()).toHaveLength(5));
+    await executions.publish(triggerInvocationResults, ...sent().map((request) => succeeded(request)));
+    // Counted after all whose figures are older.
+    await progress(body.id, { status: 'completed', succeeded: 5 });
+    expect(await idle(rows[0].now)).toBe(0);
+    await executions.sql.query(`DELETE FROM executions.replays WHERE name IN ('idle', 'busy')`);
+  });
+
   it('are refused to an organization that has as many open ones as it may, until one ends', async () => {
     const { requests, replay, sent } = await deadLettered(executions, 7);
     const others = await deadLettered(executions, 1);

@@ -63,13 +63,6 @@ const TURN = `
   INSERT INTO replay_turns (org_id, advanced_at) VALUES ($1, clock_timestamp())
   ON CONFLICT (org_id) DO UPDATE SET advanced_at = excluded.advanced_at`;
 
-const COUNT = `
-  SELECT count(*) FILTER (WHERE status = 'succeeded')::integer AS succeeded,
-         count(*) FILTER (WHERE status IN ('dead_lettered', 'failed', 'suppressed'))::integer AS failed,
-         count(*) FILTER (WHERE status = 'cancelled')::integer AS cancelled,
-         count(*) FILTER (WHERE status IN ('queued', 'retrying'))::integer AS open
-  FROM replay_items JOIN executions USING (invocation_id) WHERE replay_items.replay_id = $1 AND replay_items.seq IS NOT NULL`;
-
 /** Statements of the replayer, as the system's role. A replay is advanced under its row lock: by one process at a time, however many try. */
 @Injectable()
 export class ReplayBatches {
@@ -144,36 +137,5 @@ export class ReplayBatches {
   async postpone({ id, orgId }: Pick<Replay, 'id' | 'orgId'>): Promise<void> {
     await this.database.query('UPDATE replays SET advanced_at = clock_timestamp() WHERE id = $1', [id]);
     await this.database.query(TURN, [orgId]);
-  }
-
-  /** Brings the figures of one replay up to date that was not counted for a while, and ends it when nothing of it is open. */
-  async settle(manager: EntityManager, everyMs: number): Promise<Replay | null> {
-    const [replay]: Replay[] = await manager.query(
-      `SELECT ${replayColumns} FROM replays WHERE completed_at IS NULL
-         AND (counted_at IS NULL OR counted_at <= now() - make_interval(secs => $1::float8 / 1000))
-       ORDER BY counted_at NULLS FIRST LIMIT 1 FOR UPDATE SKIP LOCKED`,
-      [everyMs],
-    );
-    if (replay === undefined) return null;
-    const [count]: { succeeded: number; failed: number; cancelled: number; open: number }[] = await manager.query(COUNT, [replay.id]);
-    const { succeeded = 0, failed = 0, cancelled = 0, open = 0 } = count ?? {};
-    const done = open === 0 && (replay.allEnqueued || replay.status === 'cancelled');
-    await manager.query(
-      `UPDATE replays SET succeeded = $2, failed = $3, cancelled = $4, counted_at = clock_timestamp(), completed_at = $5,
-              status = CASE WHEN $5::timestamptz IS NOT NULL AND status <> 'cancelled' THEN 'completed' ELSE status END
-       WHERE id = $1`,
-      [replay.id, succeeded, failed, cancelled, done ? new Date() : null],
-    );
-    if (done) await manager.query('DELETE FROM replay_items WHERE replay_id = $1', [replay.id]);
-    return replay;
-  }
-
-  /** What a cancelled replay left in the due table, a bounded part of it at a time. What a person asked for meanwhile is not of it. */
-  waitingOf(manager: EntityManager, replayId: string, limit: number): Promise<{ invocationId: string; seq: number }[]> {
-    return manager.query(
-      `SELECT due.invocation_id AS "invocationId", due.seq FROM replay_items JOIN due USING (invocation_id) JOIN executions USING (invocation_id)
-       WHERE replay_items.replay_id = $1 AND executions.bulk AND (due.leased_until IS NULL OR due.leased_until <= now()) LIMIT $2`,
-      [replayId, limit],
-    );
   }
 }

@@ -4,7 +4,7 @@
  * - taking a turn: all replays share one pace (EXECUTIONS_REPLAY_RATE), and organizations take turns at it.
  * - advancing: under the lock of the replay's row the next executions are looked at, those that may be sent become due, and the cursor
  *   moves on: one transaction, so that after a crash the next process goes on where it committed and sends nothing twice.
- * - settling: figures are counted anew every second; a replay ends once all was looked at and nothing is open.
+ * - settling: `replay-settler.ts` counts what became of them.
  *
  * Due rows of replays have the lowest priority, their retries too: whatever else is due goes first.
  */
@@ -14,7 +14,6 @@ import { RegistryCache } from '@cf/registry-cache';
 import { LOGGER, Metrics } from '@cf/service-kit';
 import type { Logger } from 'pino';
 import type { EntityManager } from 'typeorm';
-import { DueRepository } from '../due/due.repository.js';
 import { type Standing, TriggerStanding } from '../due/trigger-standing.js';
 import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.js';
 import { ResultsRepository } from '../recording/results.repository.js';
@@ -25,7 +24,6 @@ import { type Candidate, ReplayBatches } from './replay-batches.repository.js';
 /** Four turns a second spread the load; more than 1,000 rows would be locked for too long. */
 const TURNS_PER_SECOND = 4;
 const BATCH_MAX = 1_000;
-const SETTLE_EVERY_MS = 1_000;
 const BACK_OFF_MS = 2_000;
 
 @Injectable()
@@ -37,7 +35,6 @@ export class Replayer implements OnApplicationBootstrap {
   constructor(
     private readonly batches: ReplayBatches,
     private readonly results: ResultsRepository,
-    private readonly due: DueRepository,
     private readonly standing: TriggerStanding,
     private readonly registry: RegistryCache,
     @Inject(LOGGER) private readonly logger: Logger,
@@ -64,7 +61,6 @@ export class Replayer implements OnApplicationBootstrap {
     while (!this.stopping.signal.aborted) {
       try {
         await this.advance(batch, intervalMs);
-        await this.settle();
         await this.pause(Math.min(intervalMs, this.config.EXECUTIONS_CLAIM_EVERY_MS));
       } catch (error) {
         this.logger.warn({ err: error }, 'replays wait');
@@ -114,23 +110,6 @@ export class Replayer implements OnApplicationBootstrap {
     await this.batches.advance(manager, replay, { enqueued, skipped, last: candidates.at(-1), allEnqueued });
     this.replayed.inc({ became: 'enqueued' }, enqueued.length);
     this.replayed.inc({ became: 'skipped' }, candidates.length - enqueued.length);
-  }
-
-  private async settle(): Promise<void> {
-    for (;;) {
-      const settled = await this.batches.transaction((manager) => this.batches.settle(manager, SETTLE_EVERY_MS));
-      if (settled === null) return;
-      if (settled.status !== 'cancelled') continue;
-      await this.cancelWaiting(settled.id);
-    }
-  }
-
-  private async cancelWaiting(replayId: string): Promise<void> {
-    for (;;) {
-      const waiting = await this.batches.transaction((manager) => this.batches.waitingOf(manager, replayId, BATCH_MAX));
-      await this.due.cancel(waiting);
-      if (waiting.length < BATCH_MAX) return;
-    }
   }
 
   /** Asked before rows are locked: the registry may have to be waited for. */

@@ -1,0 +1,76 @@
+/**
+ * The settler keeps the figures of open replays, cancels what waits of cancelled ones, and ends a replay once all was looked at and nothing
+ * is open. Any number of processes run one, one replay after another, the one with the oldest figures first; each is counted anew every
+ * second at most. It rests for as long as it worked, so that counting many or large replays takes half of one connection, and it has a loop
+ * of its own, so that it never keeps the replayer from its turn.
+ */
+import { setTimeout as wait } from 'node:timers/promises';
+import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { LOGGER } from '@cf/service-kit';
+import type { Logger } from 'pino';
+import { DueRepository } from '../due/due.repository.js';
+import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.js';
+import type { Replay } from './replay.js';
+import { ReplaySettling } from './replay-settling.repository.js';
+
+const SETTLE_EVERY_MS = 1_000;
+/** Rows in one cancelling transaction; more would be locked for too long. */
+const CANCELLED_AT_ONCE = 1_000;
+const BACK_OFF_MS = 2_000;
+
+@Injectable()
+export class ReplaySettler implements OnApplicationBootstrap {
+  private readonly stopping = new AbortController();
+  private loop: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly settling: ReplaySettling,
+    private readonly due: DueRepository,
+    @Inject(LOGGER) private readonly logger: Logger,
+    @Inject(EXECUTIONS_CONFIG) private readonly config: ExecutionsConfig,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.loop = this.run();
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await this.loop;
+  }
+
+  private async run(): Promise<void> {
+    while (!this.stopped) {
+      try {
+        const beganAt = performance.now();
+        const replay = await this.settling.take(SETTLE_EVERY_MS);
+        if (replay !== null) await this.settle(replay);
+        await this.pause(replay === null ? this.config.EXECUTIONS_CLAIM_EVERY_MS : performance.now() - beganAt);
+      } catch (error) {
+        this.logger.warn({ err: error }, 'the figures of replays wait');
+        await this.pause(BACK_OFF_MS);
+      }
+    }
+  }
+
+  private async settle(replay: Replay): Promise<void> {
+    if (replay.status === 'cancelled') await this.cancelWaiting(replay);
+    await this.settling.settle(replay);
+  }
+
+  private async cancelWaiting(replay: Replay): Promise<void> {
+    while (!this.stopped) {
+      const waiting = await this.settling.waitingOf(replay, CANCELLED_AT_ONCE);
+      await this.due.cancel(waiting);
+      if (waiting.length < CANCELLED_AT_ONCE) return;
+    }
+  }
+
+  private get stopped(): boolean {
+    return this.stopping.signal.aborted;
+  }
+
+  private async pause(ms: number): Promise<void> {
+    await wait(ms, undefined, { signal: this.stopping.signal }).catch(() => undefined);
+  }
+}
