@@ -181,6 +181,27 @@ describe('replays', () => {
     }
   });
 
+  it('leaves alone what another one ordered after it, when it is cancelled and when it is counted', async () => {
+    const { orgId, cloudFunctionId, requests, replay, progress, sent, path } = await deadLettered(executions, 2);
+    const [shared, other] = requests.map(({ invocationId }) => invocationId);
+    const first = await replay({ invocationIds: [shared, other] });
+    await eventually(() => expect(sent()).toHaveLength(2));
+    await executions.publish(triggerInvocationResults, failed(executions.sentOf(shared!)[0]!));
+    await progress(first.body.id, { failed: 1, pending: 1 });
+    await executions.setFunction(orgId, cloudFunctionId, { triggersPaused: true });
+    const second = await replay({ invocationIds: [shared] });
+    await progress(second.body.id, { enqueued: 1 });
+
+    await executions.request('POST', `${path}/${first.body.id}/cancellation`);
+    await executions.publish(triggerInvocationResults, succeeded(executions.sentOf(other!)[0]!));
+    await progress(first.body.id, { status: 'cancelled', succeeded: 1, failed: 1, cancelled: 0, completedAt: expect.any(String) });
+    await executions.setFunction(orgId, cloudFunctionId);
+    await eventually(() => expect(executions.sentOf(shared!)).toHaveLength(2));
+    await executions.publish(triggerInvocationResults, succeeded(executions.sentOf(shared!)[1]!));
+    await progress(second.body.id, { status: 'completed', succeeded: 1, failed: 0, cancelled: 0 });
+    await progress(first.body.id, { succeeded: 1, failed: 1, cancelled: 0 });
+  });
+
   it('takes its turn before replays that were ordered after its last one', async () => {
     const [begun, ordered] = [randomUUID(), randomUUID()];
     await executions.stopServices();

@@ -18,6 +18,7 @@ import { ResendDeadLetters1764300000500 } from './migrations/resend-dead-letters
 import { ErasedChats1764300000400 } from './migrations/erased-chats.migration.js';
 import { PausedDueRows1764300000600 } from './migrations/paused-due-rows.migration.js';
 import { ReplayTurns1764300005200 } from './migrations/replay-turns.migration.js';
+import { ReplayItemsEnded1764300007001 } from './migrations/replay-items-ended.migration.js';
 import { Replays1764300000200 } from './migrations/replays.migration.js';
 import { SentAt1764300007100 } from './migrations/sent-at.migration.js';
 import { UnsentDeliveries1764300007120 } from './migrations/unsent-deliveries.migration.js';
@@ -58,6 +59,7 @@ export class ExecutionsDatabase extends Database implements OnModuleInit {
         ReplayTurns1764300005200,
         LookUpByDay1764300006100,
         HeldByPriority1764300007000,
+        ReplayItemsEnded1764300007001,
         SentAt1764300007100,
         NameDeadLetters1764300007110,
         UnsentDeliveries1764300007120,

@@ -49,6 +49,14 @@ const ORDER = `
          defer_reason = NULL, by_result = false, paused = false, bulk = true, retry_until = now() + interval '24 hours'
   WHERE invocation_id = ANY($1::uuid[])`;
 
+/** Who ordered an item last owns it; what it came to before is what it came to for the others. */
+const TAKE_OVER = `
+  WITH taken AS (
+    SELECT replay_id, invocation_id FROM replay_items WHERE invocation_id = ANY($1::uuid[]) AND seq IS NOT NULL AND ended_as IS NULL
+    ORDER BY invocation_id, replay_id FOR UPDATE)
+  UPDATE replay_items AS item SET ended_as = executions.status FROM taken JOIN executions USING (invocation_id)
+  WHERE item.replay_id = taken.replay_id AND item.invocation_id = taken.invocation_id`;
+
 const REMEMBER = `
   INSERT INTO replay_items (replay_id, invocation_id, org_id, seq)
   SELECT $1, invocation_id, org_id, seq FROM executions WHERE invocation_id = ANY($2::uuid[])
@@ -123,6 +131,7 @@ export class ReplayBatches {
     { enqueued, skipped, last, allEnqueued }: Advance,
   ): Promise<void> {
     if (enqueued.length > 0) {
+      await manager.query(TAKE_OVER, [enqueued]);
       await manager.query(SCHEDULE, [enqueued]);
       await manager.query(ORDER, [enqueued]);
       await manager.query(REMEMBER, [id, enqueued]);

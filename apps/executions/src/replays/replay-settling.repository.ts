@@ -12,23 +12,28 @@ const TAKE = `
     ORDER BY counted_at NULLS FIRST LIMIT 1 FOR UPDATE SKIP LOCKED)
   RETURNING ${replayColumns}`;
 
+/** Items are locked in the order of their invocations, as where another replay takes them over, so that the two cannot deadlock. */
 const SETTLE = `
   WITH counted AS (
-    SELECT count(*) FILTER (WHERE status = 'succeeded') AS succeeded,
-           count(*) FILTER (WHERE status IN ('dead_lettered', 'failed', 'suppressed')) AS failed,
-           count(*) FILTER (WHERE status = 'cancelled') AS cancelled,
-           count(*) FILTER (WHERE status IN ('queued', 'retrying')) AS open
-    FROM replay_items JOIN executions USING (invocation_id) WHERE replay_items.replay_id = $1 AND replay_items.seq IS NOT NULL),
+    SELECT count(*) FILTER (WHERE stands = 'succeeded') AS succeeded,
+           count(*) FILTER (WHERE stands IN ('dead_lettered', 'failed', 'suppressed')) AS failed,
+           count(*) FILTER (WHERE stands = 'cancelled') AS cancelled,
+           count(*) FILTER (WHERE stands IN ('queued', 'retrying')) AS open
+    FROM (SELECT coalesce(ended_as, status) AS stands FROM replay_items JOIN executions USING (invocation_id)
+          WHERE replay_items.replay_id = $1 AND replay_items.seq IS NOT NULL) AS items),
   settled AS (
     UPDATE replays SET succeeded = counted.succeeded, failed = counted.failed, cancelled = counted.cancelled,
            completed_at = CASE WHEN open = 0 AND $2 THEN clock_timestamp() END,
            status = CASE WHEN open = 0 AND $2 AND status <> 'cancelled' THEN 'completed' ELSE status END
-    FROM counted WHERE id = $1 AND completed_at IS NULL RETURNING completed_at)
-  DELETE FROM replay_items USING settled WHERE replay_id = $1 AND settled.completed_at IS NOT NULL`;
+    FROM counted WHERE id = $1 AND completed_at IS NULL RETURNING completed_at),
+  ended AS (
+    SELECT invocation_id FROM replay_items WHERE replay_id = $1 AND EXISTS (SELECT FROM settled WHERE completed_at IS NOT NULL)
+    ORDER BY invocation_id FOR UPDATE)
+  DELETE FROM replay_items USING ended WHERE replay_id = $1 AND replay_items.invocation_id = ended.invocation_id`;
 
 const WAITING = `
   SELECT due.invocation_id AS "invocationId", due.seq FROM replay_items JOIN due USING (invocation_id) JOIN executions USING (invocation_id)
-  WHERE replay_items.replay_id = $1 AND executions.bulk AND (due.leased_until IS NULL OR due.leased_until <= now()) LIMIT $2`;
+  WHERE replay_items.replay_id = $1 AND ended_as IS NULL AND executions.bulk AND (due.leased_until IS NULL OR due.leased_until <= now()) LIMIT $2`;
 
 /** Statements of the settler. No lock is held while it counts: nobody who pauses or advances a replay waits for that. */
 @Injectable()
