@@ -108,6 +108,8 @@ describe('replays', () => {
     const bad = (code: string, pointer: string) => ({ status: 400, body: { code: 'invalid_request', errors: [{ code, pointer }] } });
     expect(await replay({})).toMatchObject(bad('custom', ''));
     expect(await replay({ filter: {}, invocationIds: [randomUUID()] })).toMatchObject(bad('custom', ''));
+    expect(await replay({ name: 'a\0b', filter: {} })).toMatchObject(bad('invalid_format', '/name'));
+    expect(await replay({ filter: { stepName: 'a\0b' } })).toMatchObject(bad('invalid_format', '/filter/stepName/0'));
     expect(await replay({ filter: { colour: 'red' } })).toMatchObject(bad('unknown_key', '/filter/colour'));
     expect(await replay({ filter: JSON.parse('{"__proto__":"red"}') })).toMatchObject(bad('unknown_key', '/filter/__proto__'));
     expect(await replay({ filter: { status: 'late' } })).toMatchObject({

@@ -29,7 +29,12 @@ const replayFilter = z
 
 export const replayRequest = z
   .strictObject({
-    name: z.string().trim().min(1).max(200),
+    name: z
+      .string()
+      .trim()
+      .min(1)
+      .max(200)
+      .refine((name) => !name.includes('\0'), { error: 'must not hold NUL', params: { code: 'invalid_format' } }),
     filter: replayFilter.optional(),
     invocationIds: z.array(uuid.transform(sameId)).min(1).max(INVOCATION_IDS_MAX).optional(),
     onlyIfNotSucceeded: z.boolean().default(true),
