@@ -34,7 +34,7 @@ const schema = z.object({
   EXECUTIONS_PARTITION_LOOK_EVERY_MS: whole(100, 86_400_000).default(3_600_000),
   /** ms between turns of retention: an execution is kept at most this much longer than its organization says. */
   EXECUTIONS_RETENTION_EVERY_MS: whole(100, 86_400_000).default(3_600_000),
-  /** Rows that one page of a list looks at; beyond them it ends early and its cursor goes on. 10,000 take some 20 ms. */
+  /** Rows that one page of a list, or one turn of a replay, looks at; beyond them it ends early and goes on from there. 10,000 take some 20 ms. */
   EXECUTIONS_WALK_ROWS_MAX: whole(1, 1_000_000).default(10_000),
   /** ms that counting may take before it is refused as too broad. */
   EXECUTIONS_COUNT_TIMEOUT_MS: whole(100, 25_000).default(2_000),

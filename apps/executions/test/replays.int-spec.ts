@@ -3,33 +3,11 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type AuditEvent, auditEvents, type InvocationRequest, stepResults, triggerInvocationResults } from '@cf/contract';
 import { eventually } from '@cf/testing';
+import { deadLettered } from './dead-lettered.js';
 import { failed, inMs, retrying, stepRequest, stepResultOf, succeeded, triggerRequest } from './messages.js';
 import { RunningExecutions } from './running-executions.js';
 
 const HOUR_MS = 3_600_000;
-
-/** An organization with one trigger and function, and this many dead-lettered executions of theirs, the oldest first. */
-const deadLettered = async (executions: RunningExecutions, count: number) => {
-  const orgId = await executions.addOrganization();
-  const [triggerId, cloudFunctionId] = [randomUUID(), randomUUID()];
-  await executions.setTrigger(orgId, triggerId);
-  await executions.setFunction(orgId, cloudFunctionId);
-  const requests = Array.from({ length: count }, (_, age) =>
-    triggerRequest({ orgId, triggerId, cloudFunctionId, acceptedAt: inMs(age - 48 * HOUR_MS).toISOString() }),
-  );
-  await executions.publish(triggerInvocationResults, ...requests.map((request) => failed(request)));
-  await eventually(async () => expect(await executions.recorded()).toBe(true));
-  const path = `/v1/orgs/${orgId}/replays`;
-  const replay = (body: object) => executions.request('POST', path, { body: { name: 'after the outage', ...body } });
-  const progress = (id: string, expected: object) =>
-    eventually(async () => {
-      const { body } = await executions.get(`${path}/${id}`);
-      expect(body).toMatchObject(expected);
-      return body;
-    });
-  const sent = () => executions.sent.filter((request) => request.orgId === orgId);
-  return { orgId, triggerId, cloudFunctionId, requests, path, replay, progress, sent };
-};
 
 describe('replays', () => {
   let executions: RunningExecutions;

@@ -1,15 +1,14 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type ExecutionStatus } from '@cf/contract';
-import { Problem } from '@cf/service-kit';
-import type { EntityManager } from 'typeorm';
 import { ExecutionsDatabase } from '../database/executions-database.js';
 import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.js';
+import { countInTime, tooBroad } from './count-in-time.js';
 import { type ExecutionFilters, whereOf } from './execution-filters.js';
 import { ExecutionPages } from './execution-pages.repository.js';
 
 /** Groups in one answer; more functions than that are a list, not a chart. */
 const GROUPS_MAX = 100;
-const QUERY_CANCELED = '57014';
+const FROM = 'createdAt[gte]';
 
 const groupColumns = { status: 'status', failureReason: 'failure_reason', cloudFunctionId: 'cloud_function_id' } as const;
 export type CountedBy = keyof typeof groupColumns;
@@ -60,27 +59,11 @@ export class ExecutionsStatistics {
     sqlOf: (where: string, next: (value: unknown) => string) => string,
   ): Promise<T[]> {
     const located = await this.pages.locate(orgId, filters);
-    if (located?.stopped) throw tooBroad();
+    if (located?.stopped) throw tooBroad(FROM);
     const { sql, params } = whereOf(orgId, filters);
     const next = (value: unknown): string => `$${params.push(value)}`;
     const where = located === null ? sql : `${sql} AND invocation_id = ANY(${next(located.ids)}::uuid[])`;
-    return this.database.tenant(orgId, async (manager) => {
-      await manager.query(`SET LOCAL statement_timeout = ${this.config.EXECUTIONS_COUNT_TIMEOUT_MS}`);
-      return this.withinTime(() => (manager as EntityManager).query<T[]>(sqlOf(where, next), params));
-    });
-  }
-
-  private async withinTime<T>(ask: () => Promise<T>): Promise<T> {
-    try {
-      return await ask();
-    } catch (error) {
-      const { driverError } = error as { driverError?: { code?: unknown } };
-      throw driverError?.code === QUERY_CANCELED ? tooBroad() : error;
-    }
+    const counting = { sql: sqlOf(where, next), params };
+    return this.database.tenant(orgId, (manager) => countInTime(manager, counting, this.config.EXECUTIONS_COUNT_TIMEOUT_MS, FROM));
   }
 }
-
-const tooBroad = (): Problem =>
-  new Problem(400, 'query_too_broad', 'Too many executions to count: narrow createdAt, or add a filter by function, trigger or chat.', [
-    { pointer: 'createdAt[gte]', code: 'query_too_broad', detail: 'narrow it' },
-  ]);

@@ -1,10 +1,12 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { ExecutionsDatabase } from '../database/executions-database.js';
 import type { Execution } from '../execution.js';
+import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.js';
+import { locateSql } from '../query/locate-executions.js';
 import { PRIORITY } from '../recording/plan-recording.js';
 import { type Replay, replayColumns } from './replay.js';
-import { selectionOf } from './replay-selection.js';
+import { filtersOf, lookOf } from './replay-selection.js';
 
 /** An invocation that is next in a replay; the ids are null when there is no such execution. */
 export interface Candidate {
@@ -14,12 +16,17 @@ export interface Candidate {
   readonly cloudFunctionId: string | null;
 }
 
+/** `last` is the row that it ended with, a candidate or not; `isEnd`: there are no more. */
+export interface Look {
+  readonly candidates: readonly Candidate[];
+  readonly last: Candidate | undefined;
+  readonly isEnd: boolean;
+}
+
 /** What a batch came to. */
-export interface Advance {
+export interface Advance extends Pick<Look, 'last' | 'isEnd'> {
   readonly enqueued: readonly string[];
   readonly skipped: Replay['skipped'];
-  readonly last: Candidate | undefined;
-  readonly allEnqueued: boolean;
 }
 
 const CANDIDATE = `executions.created_at AS "createdAt", executions.trigger_id AS "triggerId", executions.cloud_function_id AS "cloudFunctionId"`;
@@ -74,7 +81,10 @@ const TURN = `
 /** Statements of the replayer, as the system's role. A replay is advanced under its row lock: by one process at a time, however many try. */
 @Injectable()
 export class ReplayBatches {
-  constructor(private readonly database: ExecutionsDatabase) {}
+  constructor(
+    private readonly database: ExecutionsDatabase,
+    @Inject(EXECUTIONS_CONFIG) private readonly config: ExecutionsConfig,
+  ) {}
 
   transaction<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
     return this.database.system(work);
@@ -103,17 +113,21 @@ export class ReplayBatches {
     return replay ?? null;
   }
 
-  async candidates(manager: EntityManager, replay: Replay, limit: number): Promise<Candidate[]> {
-    const { id, filter, cursorCreatedAt, cursorInvocationId } = replay;
-    if (filter === null) return manager.query(NAMED, [id, cursorInvocationId, limit]);
-    const { sql, params } = selectionOf(replay);
-    const next = (value: unknown): string => `$${params.push(value)}`;
-    const after =
-      cursorCreatedAt === null ? '' : ` AND (created_at, invocation_id) > (${next(cursorCreatedAt)}, ${next(cursorInvocationId)})`;
-    return manager.query(
-      `SELECT invocation_id AS "invocationId", ${CANDIDATE} FROM executions WHERE ${sql}${after} ORDER BY created_at, invocation_id LIMIT ${limit}`,
-      params,
-    );
+  /** The next invocations to look at, at most so many. However seldom a filter matches, a turn looks at a bounded number of rows. */
+  async look(manager: EntityManager, replay: Replay, limit: number): Promise<Look> {
+    const { id, orgId, filter, cursorInvocationId } = replay;
+    if (filter === null) {
+      const named: Candidate[] = await manager.query(NAMED, [id, cursorInvocationId, limit]);
+      return { candidates: named, last: named.at(-1), isEnd: named.length < limit };
+    }
+    const budget = this.config.EXECUTIONS_WALK_ROWS_MAX;
+    const located = locateSql(orgId, filtersOf(replay), null, budget);
+    const ids: { invocationId: string }[] | null = located === null ? null : await manager.query(located.sql, located.params);
+    const among = ids?.map(({ invocationId }) => invocationId) ?? null;
+    const { sql, params } = lookOf(replay, among, `invocation_id AS "invocationId", ${CANDIDATE}`, limit, budget);
+    const rows: (Candidate & { isWanted: boolean; isStop: boolean })[] = await manager.query(sql, params);
+    const last = rows.at(-1);
+    return { candidates: rows.filter(({ isWanted }) => isWanted), last, isEnd: rows.length < limit && last?.isStop !== true };
   }
 
   /** Of these, the invocations whose request is there whole. */
@@ -128,7 +142,7 @@ export class ReplayBatches {
   async advance(
     manager: EntityManager,
     { id, orgId, skipped: before }: Replay,
-    { enqueued, skipped, last, allEnqueued }: Advance,
+    { enqueued, skipped, last, isEnd }: Advance,
   ): Promise<void> {
     if (enqueued.length > 0) {
       await manager.query(TAKE_OVER, [enqueued]);
@@ -138,7 +152,7 @@ export class ReplayBatches {
     }
     const sums = Object.entries(skipped).map(([reason, count]) => [reason, count + (before[reason as keyof typeof before] ?? 0)]);
     const after = JSON.stringify({ ...before, ...Object.fromEntries(sums) });
-    await manager.query(ADVANCE, [id, enqueued.length, after, last?.createdAt ?? null, last?.invocationId ?? null, allEnqueued]);
+    await manager.query(ADVANCE, [id, enqueued.length, after, last?.createdAt ?? null, last?.invocationId ?? null, isEnd]);
     await manager.query(TURN, [orgId]);
   }
 

@@ -85,7 +85,7 @@ export class Replayer implements OnApplicationBootstrap {
   }
 
   private async advanceOne(manager: EntityManager, replay: Replay, batch: number): Promise<void> {
-    const candidates = await this.batches.candidates(manager, replay, batch);
+    const { candidates, last, isEnd } = await this.batches.look(manager, replay, batch);
     const standings = await this.standingsOf(replay.orgId, candidates);
     const ids = candidates.filter(({ createdAt }) => createdAt !== null).map(({ invocationId }) => invocationId);
     const rows = await this.results.lockExecutions(manager, ids);
@@ -104,10 +104,9 @@ export class Replayer implements OnApplicationBootstrap {
       if (skip === null) enqueued.push(invocationId);
       else skipped[skip] = (skipped[skip] ?? 0) + 1;
     }
-    const allEnqueued = candidates.length < batch;
-    const changed = allEnqueued ? replay.total - seenOf(replay) - candidates.length : 0;
+    const changed = isEnd ? replay.total - seenOf(replay) - candidates.length : 0;
     if (changed > 0) skipped.changed = changed;
-    await this.batches.advance(manager, replay, { enqueued, skipped, last: candidates.at(-1), allEnqueued });
+    await this.batches.advance(manager, replay, { enqueued, skipped, last, isEnd });
     this.replayed.inc({ became: 'enqueued' }, enqueued.length);
     this.replayed.inc({ became: 'skipped' }, candidates.length - enqueued.length);
   }

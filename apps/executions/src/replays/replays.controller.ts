@@ -45,11 +45,12 @@ export class ReplaysController {
   @RequireScope('replays:write')
   @Operation({
     summary: 'Send executions of triggers again',
-    description: 'Those of a filter, or those that are named. A dry run only counts them.',
+    description:
+      'Those of a filter, or those that are named. A dry run only counts them. What cannot be counted in time is ordered in parts of `createdAt`.',
     answer: replayAnswer,
     otherAnswers: { 200: dryRunAnswer },
     example: replayExample,
-    problems: ['too_many_replays'],
+    problems: ['too_many_replays', 'query_too_broad'],
   })
   async create(
     @Param('orgId') orgId: string,

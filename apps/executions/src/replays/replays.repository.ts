@@ -5,9 +5,12 @@ import { Problem } from '@cf/service-kit';
 import type { EntityManager } from 'typeorm';
 import { ExecutionsDatabase } from '../database/executions-database.js';
 import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.js';
+import { countInTime, tooBroad } from '../query/count-in-time.js';
+import type { SqlCondition } from '../query/execution-filters.js';
+import { ExecutionPages } from '../query/execution-pages.repository.js';
 import { type Replay, replayColumns, type ReplayStatus } from './replay.js';
 import type { ReplayRequest } from './replay-request.js';
-import { namedOf, selectionOf } from './replay-selection.js';
+import { filtersOf, namedOf, selectionOf } from './replay-selection.js';
 
 export interface ReplayCursor {
   readonly createdAt: string;
@@ -18,26 +21,30 @@ const INSERT = `
   INSERT INTO replays (id, org_id, name, status, filter, only_if_not_succeeded, total, created_by, created_at)
   VALUES ($1, $2, $3, 'running', $4, $5, $6, $7, $8) RETURNING ${replayColumns}`;
 
-const countOf = async (manager: EntityManager, { sql, params }: { sql: string; params: unknown[] }): Promise<number> => {
-  const [row]: { count: string }[] = await manager.query(`SELECT count(*) FROM executions WHERE ${sql}`, params);
-  return Number(row?.count ?? 0);
-};
+/** Where a request says from when on. */
+const FROM = '/filter/createdAt[gte]';
 
 /** What people ask of replays, as the tenant's role. */
 @Injectable()
 export class ReplaysRepository {
   constructor(
     private readonly database: ExecutionsDatabase,
+    private readonly pages: ExecutionPages,
     @Inject(EXECUTIONS_CONFIG) private readonly config: ExecutionsConfig,
   ) {}
 
-  /** How many executions a replay would be for. */
-  count(orgId: string, request: ReplayRequest): Promise<number> {
-    return this.database.tenant(orgId, (manager) => this.countMatching(manager, orgId, request, new Date()));
+  /** How many executions a replay would be for; a `query_too_broad` when they cannot be counted in time. */
+  async count(orgId: string, request: ReplayRequest, createdAt = new Date()): Promise<number> {
+    const selection = await this.select(orgId, request, createdAt);
+    const counting = { ...selection, sql: `SELECT count(*)::integer AS count FROM executions WHERE ${selection.sql}` };
+    const [row] = await this.database.tenant(orgId, (manager) =>
+      countInTime<{ count: number }>(manager, counting, this.config.EXECUTIONS_COUNT_TIMEOUT_MS, FROM),
+    );
+    return row?.count ?? 0;
   }
 
   /** `approve` is called with the replay before it takes effect, and may refuse by throwing. */
-  create(
+  async create(
     orgId: string,
     request: ReplayRequest,
     createdBy: Replay['createdBy'],
@@ -46,11 +53,11 @@ export class ReplaysRepository {
     const { name, filter, invocationIds, onlyIfNotSucceeded } = request;
     const createdAt = new Date();
     const keyed = keyedTransaction();
+    const named = invocationIds === undefined ? null : [...new Set(invocationIds)];
+    const total = named?.length ?? (await this.count(orgId, request, createdAt));
     return this.database.tenant(orgId, async (manager) => {
       await keyed?.begin(manager);
       await this.admit(manager, orgId);
-      const named = invocationIds === undefined ? null : [...new Set(invocationIds)];
-      const total = named?.length ?? (await this.countMatching(manager, orgId, request, createdAt));
       const id = randomUUID();
       const [replay]: Replay[] = await manager.query(INSERT, [
         id,
@@ -116,17 +123,15 @@ export class ReplaysRepository {
     });
   }
 
-  private countMatching(
-    manager: EntityManager,
+  private async select(
     orgId: string,
-    { filter, invocationIds, onlyIfNotSucceeded }: ReplayRequest,
+    { filter: given, invocationIds, onlyIfNotSucceeded }: ReplayRequest,
     createdAt: Date,
-  ): Promise<number> {
-    return countOf(
-      manager,
-      invocationIds === undefined
-        ? selectionOf({ orgId, filter: filter ?? null, onlyIfNotSucceeded, createdAt })
-        : namedOf(orgId, invocationIds, onlyIfNotSucceeded),
-    );
+  ): Promise<SqlCondition> {
+    if (invocationIds !== undefined) return namedOf(orgId, invocationIds, onlyIfNotSucceeded);
+    const filter = given ?? null;
+    const located = await this.pages.locate(orgId, filtersOf({ filter }));
+    if (located?.stopped) throw tooBroad(FROM);
+    return selectionOf({ orgId, filter, onlyIfNotSucceeded, createdAt }, located?.ids ?? null);
   }
 }
