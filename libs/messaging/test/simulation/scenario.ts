@@ -9,8 +9,8 @@ export interface Scenario {
   readonly records: number;
   readonly orderKeys: number;
   readonly functions: number;
-  /** A function whose calls take 30 s, as long as a call may. */
-  readonly hangingFunction: boolean;
+  /** Calls of a function that takes 30 s for each, as long as a call may; 0: there is none. Many fill the window, unless a quota keeps them from it. */
+  readonly hangingRecords: number;
   /** A record that kills whoever starts it. */
   readonly poison: boolean;
   /** Nothing else ends a process or its membership, so nothing else may be taken for the killer. */
@@ -64,14 +64,17 @@ export const drawScenario = (chance: Chance): Scenario => {
   const deadly = (probability: number): number => (isPoisonAlone ? 0 : fault(probability));
   const maxBufferedRecords = chance.oneOf([8, 30, 200]);
   const hasLargeRecords = chance.hits(0.3);
+  const records = chance.between(10, 120);
+  const quota = chance.hits(0.4) ? { callMs: 2_500, worksOffMs: chance.oneOf([100, 10_000, 60_000]) } : null;
+  const isCrowd = quota !== null && chance.hits(0.2);
   return {
     topics: chance.hits(0.2) ? 2 : 1,
     partitions: chance.between(1, 4),
     processes: chance.between(1, 3),
-    records: chance.between(10, 120),
+    records,
     orderKeys: chance.oneOf([0, 2, 5, 40]),
     functions: chance.between(1, 5),
-    hangingFunction: chance.hits(0.2),
+    hangingRecords: isCrowd ? Math.floor(records / 2) : chance.hits(0.2) ? chance.between(1, 4) : 0,
     poison,
     isPoisonAlone,
     onRevoke: chance.hits(0.7) ? 'drain' : 'complete-running',
@@ -82,7 +85,7 @@ export const drawScenario = (chance: Chance): Scenario => {
     maxBufferedBytes: hasLargeRecords ? 40_000 : 1e9,
     valueBytesMax: hasLargeRecords ? 8_000 : 0,
     fetchMax: chance.oneOf([1, maxBufferedRecords / 4, maxBufferedRecords / 2]),
-    quota: chance.hits(0.4) ? { callMs: 2_500, worksOffMs: chance.oneOf([100, 10_000, 60_000]) } : null,
+    quota,
     yieldsSlots: chance.hits(0.6),
     callMs: chance.oneOf([5, 50, 400]),
     faultsUntilMs: chance.between(1_000, 8_000),

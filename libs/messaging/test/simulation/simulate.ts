@@ -309,15 +309,18 @@ class World {
 
   /** Generous: every call after the other, and the time that sessions, joins and back-off take. */
   #quickWorkMs(): number {
-    const { records, callMs, poison, hangingFunction, maxInFlight, bulkheadLimit, maxBufferedRecords, valueBytesMax } = this.#scenario;
+    const { records, callMs, poison, hangingRecords, maxInFlight, bulkheadLimit, maxBufferedRecords, valueBytesMax, quota } =
+      this.#scenario;
     const isSuspect = this.#referee.alone().some((record) => functionOf(record) === HANGING);
-    const isApart = !isSuspect && maxInFlight > bulkheadLimit && maxBufferedRecords >= records * 4 && valueBytesMax === 0;
-    const hangingMs = hangingFunction && !isApart ? HANGING_MS * 5 : 0;
+    const hasRoom =
+      maxBufferedRecords >= records * 4 || (quota !== null && quota.worksOffMs <= HANGING_MS && maxBufferedRecords >= bulkheadLimit * 6);
+    const isApart = !isSuspect && maxInFlight > bulkheadLimit && hasRoom && valueBytesMax === 0;
+    const hangingMs = hangingRecords > 0 && !isApart ? HANGING_MS * (5 + hangingRecords) : 0;
     return 25_000 + records * callMs * 1.5 + hangingMs + (poison ? LIVES_OF_POISON_MS : 0);
   }
 
   #allWorkMs(): number {
-    return 20_000 + (this.#scenario.hangingFunction ? HANGING_MS * 6 : 0);
+    return 20_000 + (this.#scenario.hangingRecords > 0 ? HANGING_MS * (6 + this.#scenario.hangingRecords) : 0);
   }
 
   /** Joins that are under way may take their time, so may calls for lost partitions and for records that retention took meanwhile. */

@@ -16,12 +16,12 @@ const BURST = 8;
 
 /** The records of one history: half of them are there at its beginning. */
 export const drawTraffic = (chance: Chance, scenario: Scenario, topics: readonly string[], tally: Tally): Written[] => {
-  const { records, partitions, functions, orderKeys, poison, hangingFunction, faultsUntilMs, faults, valueBytesMax } = scenario;
-  let hanging = hangingFunction ? chance.between(1, 4) : 0;
+  const { records, partitions, functions, orderKeys, poison, hangingRecords, faultsUntilMs, faults, valueBytesMax } = scenario;
+  let hanging = hangingRecords;
   let kills = poison;
   const atOnce = new Map<string, number>();
   return Array.from({ length: records }, () => {
-    const isHanging = hanging > 0 && chance.hits(0.3);
+    const isHanging = hanging > 0 && chance.hits(Math.max(0.3, hangingRecords / records));
     if (isHanging) hanging--;
     const isKiller = kills && !isHanging && chance.hits(0.2);
     if (isKiller) kills = false;
