@@ -72,13 +72,18 @@ export class StreamReader {
   }
 }
 
-/** A reader that opens a stream and then takes nothing. */
-export const openAndStall = (address: string, path: string): Promise<Socket> =>
+/** A reader that asks for a stream. */
+export const ask = (address: string, path: string): Promise<Socket> =>
   new Promise((resolve, reject) => {
     const { hostname, port } = new URL(address);
     const socket = connect({ host: hostname, port: Number(port) }, () => {
-      socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${OPERATOR_TOKEN}\r\n\r\n`);
+      socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${OPERATOR_TOKEN}\r\n\r\n`, () => resolve(socket));
     });
     socket.on('error', reject);
-    socket.once('data', () => resolve(socket.pause()));
   });
+
+/** A reader that opens a stream and then takes nothing. */
+export const openAndStall = async (address: string, path: string): Promise<Socket> => {
+  const socket = await ask(address, path);
+  return new Promise((resolve) => socket.once('data', () => resolve(socket.pause())));
+};

@@ -5,7 +5,7 @@ import { type InvocationRequest, triggerInvocationResults } from '@cf/contract';
 import { eventually } from '@cf/testing';
 import { failed, inMs, retrying, succeeded, triggerRequest } from './messages.js';
 import { OPERATOR_TOKEN, RunningExecutions } from './running-executions.js';
-import { openAndStall, StreamReader } from './stream-reader.js';
+import { ask, openAndStall, StreamReader } from './stream-reader.js';
 
 describe('the live stream of executions', () => {
   let executions: RunningExecutions;
@@ -169,6 +169,33 @@ describe('the live stream of executions', () => {
     expect((await open('', { org: crowded })).status).toBe(429);
     opened.close();
     await eventually(async () => expect((await open('', { org: crowded })).status).toBe(200));
+  });
+
+  it('is not kept for a reader that went away before it began, nor is one of notifications', async () => {
+    const crowded = await executions.addOrganization();
+    await eventually(async () => expect((await executions.get(`/v1/orgs/${crowded}/executions`)).status).toBe(200));
+    const waiting = () => executions.metric('cf_database_connections', { schema: 'executions', state: 'waiting' });
+    const paths = ['executions', 'notifications'].flatMap((kind) => Array.from({ length: 4 }, () => `/v1/orgs/${crowded}/${kind}/stream`));
+    const holder = await executions.sql.connect();
+    await holder.query('BEGIN; LOCK TABLE executions.executions IN ACCESS EXCLUSIVE MODE');
+    const slow = Array.from({ length: 12 }, () => executions.get(`/v1/orgs/${orgId}/executions`));
+    try {
+      await eventually(async () => expect(await waiting()).toBeGreaterThan(1));
+      const before = await waiting();
+      const sockets = await Promise.all(paths.map((path) => ask(executions.addressOf(0), path)));
+      await eventually(async () => expect(await waiting()).toBeGreaterThanOrEqual(before + paths.length));
+      for (const socket of sockets) socket.destroy();
+      // What is asked after they left is answered after they were seen to leave.
+      for (let times = 0; times < 5; times++) await fetch(`${executions.addressOf(0)}/metrics`);
+    } finally {
+      await holder.query('COMMIT');
+      holder.release();
+    }
+    await Promise.all(slow);
+    await eventually(async () => expect(await waiting()).toBe(0));
+    const reader = await open('', { org: crowded });
+    expect(reader.status).toBe(200);
+    reader.close();
   });
 
   it('ends when its token is revoked or expires', async () => {

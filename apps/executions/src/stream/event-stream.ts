@@ -22,7 +22,8 @@ export class EventStream {
   constructor(reply: FastifyReply) {
     reply.hijack();
     this.response = reply.raw;
-    this.response.on('close', () => (this.ended = true));
+    this.onClose(() => (this.ended = true));
+    if (this.isGone) return;
     this.response.writeHead(200, {
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
@@ -41,8 +42,15 @@ export class EventStream {
     return !this.ended;
   }
 
+  /** Nobody is at the other end. */
+  get isGone(): boolean {
+    return this.response.destroyed;
+  }
+
+  /** At once for a reader that went away before its stream began: its `close` has been told already. */
   onClose(listener: () => void): void {
-    this.response.on('close', listener);
+    if (this.isGone) listener();
+    else this.response.on('close', listener);
   }
 
   /** False when its reader should be waited for (`taken`) before more is sent. */

@@ -65,7 +65,9 @@ export class OpenStreams implements OnApplicationBootstrap {
   }
 
   private look(): void {
-    for (const { stream, orgId, principal } of this.open) {
+    for (const one of this.open) {
+      const { stream, orgId, principal } = one;
+      if (stream.isGone) this.open.delete(one);
       const reason = this.health.isDraining ? 'shutting_down' : this.mayRead(orgId, principal) ? null : 'token_ended';
       if (reason === null || !stream.isOpen) continue;
       this.cut.inc({ reason });
