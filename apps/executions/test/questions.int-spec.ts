@@ -180,6 +180,20 @@ describe('questions about executions', () => {
     }
   });
 
+  it('finds and counts a row once, however often and in whatever case a filter names its value', async () => {
+    for (const [name, id] of [
+      ['cloudFunctionId', functions[0]],
+      ['triggerId', triggers[0]],
+    ] as const) {
+      const twice = `${name}=${id}&${name}=${id.toUpperCase()}&${name}=${id}&${DAY}`;
+      const once = (await all(`${name}=${id}&${DAY}`)).map(({ invocationId }) => invocationId);
+      expect((await all(twice)).map(({ invocationId }) => invocationId)).toEqual(once);
+      expect((await executions.get(`${path}/counts?${twice}`)).body.data).toEqual(
+        (await executions.get(`${path}/counts?${name}=${id}&${DAY}`)).body.data,
+      );
+    }
+  });
+
   it('goes on where it was while new rows arrive', async () => {
     const own = await executions.addOrganization();
     const list = `/v1/orgs/${own}/executions`;

@@ -7,12 +7,17 @@ import type { Execution } from '../execution.js';
 /** Values in one filter, so that a query stays a query. */
 const VALUES_MAX = 20;
 
-/** `status=failed&status=cancelled`: any of them. */
-export const anyOf = <T extends z.ZodType>(item: T, itemsMax = VALUES_MAX) =>
-  z
-    .preprocess((given) => (given === undefined || Array.isArray(given) ? given : [given]), z.array(item).min(1).max(itemsMax))
-    .meta({ jsonSchema: jsonSchemaOf(z.array(item).min(1).max(itemsMax)) })
+/** `status=failed&status=cancelled`: any of them, each once, since some are searched for one by one. */
+export const anyOf = <T extends z.ZodType>(item: T, itemsMax = VALUES_MAX) => {
+  const items = z.array(item).min(1).max(itemsMax);
+  return z
+    .preprocess(
+      (given) => (given === undefined || Array.isArray(given) ? given : [given]),
+      items.transform((values) => [...new Set(values)]),
+    )
+    .meta({ jsonSchema: jsonSchemaOf(items) })
     .optional();
+};
 
 const id = anyOf(uuid.transform(sameId));
 const text = anyOf(queryText(200));
