@@ -30,6 +30,8 @@ const CONNECTION_TIMEOUT_MS = 5_000;
 const PROBE_EVERY_MS = 2_000;
 const RETRY_EVERY_MS = 250;
 const POSTGRES_VERSION_MIN = 150_000;
+const AS_TENANT = `select set_config('role', '${TENANT_ROLE}', true), set_config('cf.org_id', $1, true)`;
+
 export const createDatabase = (options: DatabaseOptions): Database => new Database(options);
 
 /** One service's schema in Postgres. Errors that may pass are retryable `DatabaseError`s; after a restart of Postgres the pool connects anew. */
@@ -104,7 +106,12 @@ export class Database {
 
   /** A transaction of one organization, in which row-level security hides all others. */
   tenant<T>(orgId: string, work: (manager: EntityManager) => Promise<T>): Promise<T> {
-    return this.#transaction(`select set_config('role', '${TENANT_ROLE}', true), set_config('cf.org_id', $1, true)`, [orgId], work);
+    return this.#transaction(AS_TENANT, [orgId], work);
+  }
+
+  /** The same, and all of its statements see one moment. To read only: a write may be refused because of what others wrote since. */
+  tenantMoment<T>(orgId: string, work: (manager: EntityManager) => Promise<T>): Promise<T> {
+    return this.#transaction(AS_TENANT, [orgId], work, 'REPEATABLE READ');
   }
 
   /** A transaction that sees all organizations, for background work. */
@@ -132,13 +139,17 @@ export class Database {
     if (this.dataSource.isInitialized) await this.dataSource.destroy();
   }
 
-  #transaction<T>(prologue: string, params: unknown[], work: (manager: EntityManager) => Promise<T>): Promise<T> {
-    return this.#observed(() =>
-      this.dataSource.transaction(async (manager) => {
-        await manager.query(prologue, params);
-        return work(manager);
-      }),
-    );
+  #transaction<T>(
+    prologue: string,
+    params: unknown[],
+    work: (manager: EntityManager) => Promise<T>,
+    isolation?: 'REPEATABLE READ',
+  ): Promise<T> {
+    const run = async (manager: EntityManager): Promise<T> => {
+      await manager.query(prologue, params);
+      return work(manager);
+    };
+    return this.#observed(() => (isolation === undefined ? this.dataSource.transaction(run) : this.dataSource.transaction(isolation, run)));
   }
 
   async #observed<T>(work: () => Promise<T>): Promise<T> {

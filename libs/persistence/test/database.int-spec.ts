@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type TestDatabase, createTestDatabase, eventually } from '@cf/testing';
 import pg from 'pg';
-import type { MigrationInterface, QueryRunner } from 'typeorm';
+import type { EntityManager, MigrationInterface, QueryRunner } from 'typeorm';
 import { type Database, createDatabase, enableRowLevelSecurity } from '../src/index.js';
 
 const ORG_A = randomUUID();
@@ -127,6 +127,19 @@ describe('a service database', () => {
     await database.tenant(ORG_A, (manager) => manager.query(`update notes set text = text || '!'`));
     await database.tenant(ORG_B, (manager) => manager.query('delete from notes'));
     expect(await textsOf(database, ORG_A)).toEqual(['of a!']);
+  });
+
+  it('shows a tenant one moment in all statements of a transaction that asks for it', async () => {
+    const [database, orgId] = [await start(), randomUUID()];
+    await write(database, orgId, 'before');
+    const read = (manager: EntityManager) => manager.query<{ text: string }[]>('select text from notes');
+    const seen = await database.tenantMoment(orgId, async (manager) => {
+      const first = await read(manager);
+      await write(database, orgId, 'meanwhile');
+      return [first, await read(manager)];
+    });
+    expect(seen).toEqual([[{ text: 'before' }], [{ text: 'before' }]]);
+    expect(await textsOf(database, orgId)).toEqual(['before', 'meanwhile']);
   });
 
   it('does not let a tenant write for another organization', async () => {
