@@ -214,6 +214,38 @@ describe('questions about executions', () => {
     );
   });
 
+  it('passes no row by while another one succeeds between the looks of a page', async () => {
+    const ofTimeouts = await executions.addOrganization();
+    const requests = Array.from({ length: 12 }, (_, number) => triggerRequest({ orgId: ofTimeouts, acceptedAt: at(-number) }));
+    const wanted = requests[6]!;
+    await executions.publish(
+      triggerInvocationResults,
+      ...requests.map((request) => failed(request, request === wanted ? { failureReason: 'timeout', httpStatus: null } : {})),
+    );
+    await eventually(async () => expect(await executions.recorded()).toBe(true));
+    const holder = await executions.sql.connect();
+    try {
+      // Each row that a tenant looks at waits for the holder, so the look has begun before and ends after.
+      await holder.query(`SELECT pg_advisory_lock(1)`);
+      await executions.sql.query(`
+        CREATE FUNCTION executions.held() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN true; END $$;
+        CREATE POLICY held ON executions.executions AS RESTRICTIVE FOR SELECT TO cf_tenant USING (executions.held())`);
+      const found = all('failureReason=timeout', undefined, `/v1/orgs/${ofTimeouts}/executions`);
+      await eventually(async () => {
+        const { rows } = await executions.sql.query(`SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 1 AND NOT granted`);
+        expect(rows).toHaveLength(1);
+      });
+      await executions.sql.query(`UPDATE executions.executions SET status = 'succeeded' WHERE invocation_id = $1`, [
+        requests[2]!.invocationId,
+      ]);
+      await holder.query('SELECT pg_advisory_unlock(1)');
+      expect((await found).map(({ invocationId }) => invocationId)).toEqual([wanted.invocationId]);
+    } finally {
+      await holder.query('SELECT pg_advisory_unlock_all(); DROP POLICY IF EXISTS held ON executions.executions');
+      holder.release();
+    }
+  });
+
   it('refuses a cursor of other filters, another list or another organization', async () => {
     const { body } = await ask('limit=2&kind=step');
     const other = await executions.addOrganization();

@@ -75,6 +75,10 @@ export class ExecutionsDatabase extends Database implements OnModuleInit {
     return super.tenant(orgId, work).catch(forgetParameters);
   }
 
+  override tenantMoment<T>(orgId: string, work: (manager: EntityManager) => Promise<T>): Promise<T> {
+    return super.tenantMoment(orgId, work).catch(forgetParameters);
+  }
+
   override system<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
     return super.system(work).catch(forgetParameters);
   }

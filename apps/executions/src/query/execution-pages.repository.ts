@@ -47,7 +47,8 @@ export class ExecutionPages {
     const budget = Math.ceil(this.config.EXECUTIONS_WALK_ROWS_MAX * (text === null ? 1 : TEXT_BUDGET_SHARE));
     const located = await this.locate(orgId, filters, after);
     const { page, stop } = pageSql({ orgId, filters, text, among: located?.ids ?? null, after, limit: limit + 1, budget });
-    const [rows, stopped] = await this.database.tenant(orgId, async (manager) => {
+    // A row that succeeded between the two would move the stop past rows that the page did not look at.
+    const [rows, stopped] = await this.database.tenantMoment(orgId, async (manager) => {
       const found: Row[] = await manager.query(page.sql, page.params);
       const [last]: StopRow[] = stop === null ? [] : await manager.query(stop.sql, stop.params);
       return [found.map(readExecution), last === undefined ? null : positionOf(last)] as const;
