@@ -175,6 +175,30 @@ describe('the health of a function', () => {
     expect((await notifications(id, '&type=function_failing'))[0].details).toMatchObject({ windowMinutes: 10 });
   });
 
+  it('tells a level of failure again after a time in which the function was too quiet to tell', async () => {
+    const id = await addFunction();
+    const levels = async () =>
+      (await notifications(id, '&type=function_failing')).map(({ details }: { details: { level: number } }) => details.level);
+    const passDay = async () => {
+      for (const [table, column] of [
+        ['function_health', 'bucket_at'],
+        ['function_failures', 'reached_at'],
+      ])
+        await executions.sql.query(`UPDATE executions.${table} SET ${column} = ${column} - interval '1 day' WHERE cloud_function_id = $1`, [
+          id,
+        ]);
+    };
+    await fail(id, 25);
+    await eventually(async () => expect(await levels()).toEqual([100]));
+    await passDay();
+    await succeed(id, 15);
+    await eventually(async () => expect((await health(id)).body.windows['1h'].calls).toBe(15));
+    expect(await levels()).toEqual([100]);
+    await passDay();
+    await fail(id, 20);
+    await eventually(async () => expect(await levels()).toEqual([100, 100]));
+  });
+
   it('tells invocations that ended without success as one notification with a count, also to who streams', async () => {
     const id = await addFunction();
     const reader = await StreamReader.open(`${executions.addressOf(1)}/v1/orgs/${orgId}/notifications/stream`);

@@ -7,6 +7,7 @@ import { CreateIdempotencyKeys1764300000900 } from './migrations/create-idempote
 import { CreateExecutions1764000000000 } from './migrations/create-executions.migration.js';
 import { AttemptsOneIndex1764300000100 } from './migrations/attempts-one-index.migration.js';
 import { PauseAndWindows1764300000000 } from './migrations/pause-and-windows.migration.js';
+import { FailureLevelsEnd1764300007200 } from './migrations/failure-levels-end.migration.js';
 import { FunctionHealth1764300001100 } from './migrations/function-health.migration.js';
 import { HeldByPriority1764300007000 } from './migrations/held-by-priority.migration.js';
 import { LookUpByDay1764300006100 } from './migrations/look-up-by-day.migration.js';
@@ -63,6 +64,7 @@ export class ExecutionsDatabase extends Database implements OnModuleInit {
         SentAt1764300007100,
         NameDeadLetters1764300007110,
         UnsentDeliveries1764300007120,
+        FailureLevelsEnd1764300007200,
       ],
       name: 'executions',
       connectionsMax: config.EXECUTIONS_CONNECTIONS_MAX,

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { ExecutionsDatabase } from '../database/executions-database.js';
+import type { ReachedLevel } from './notice-failures.js';
 import type { CircuitNews, Tally } from './tally.js';
 
 export type Span = '5m' | '1h';
@@ -90,18 +91,19 @@ export class FunctionHealthRepository {
     await manager.query(SAVE_CIRCUITS, [orgId, cloudFunctionId, JSON.stringify(circuits)]);
   }
 
-  async failureLevels(manager: EntityManager, functions: readonly FunctionOf[]): Promise<(FunctionOf & { level: number })[]> {
+  async failureLevels(manager: EntityManager, functions: readonly FunctionOf[]): Promise<(FunctionOf & ReachedLevel)[]> {
     return manager.query(
-      `SELECT org_id AS "orgId", cloud_function_id AS "cloudFunctionId", level FROM function_failures JOIN ${FUNCTIONS} USING (org_id, cloud_function_id)`,
+      `SELECT org_id AS "orgId", cloud_function_id AS "cloudFunctionId", level, reached_at AS "reachedAt"
+       FROM function_failures JOIN ${FUNCTIONS} USING (org_id, cloud_function_id)`,
       asArrays(functions),
     );
   }
 
-  async saveFailureLevel(manager: EntityManager, { orgId, cloudFunctionId }: FunctionOf, level: number): Promise<void> {
+  async saveFailureLevel(manager: EntityManager, { orgId, cloudFunctionId }: FunctionOf, { level, reachedAt }: ReachedLevel): Promise<void> {
     await manager.query(
-      `INSERT INTO function_failures (org_id, cloud_function_id, level) VALUES ($1, $2, $3)
-       ON CONFLICT (cloud_function_id, org_id) DO UPDATE SET level = excluded.level`,
-      [orgId, cloudFunctionId, level],
+      `INSERT INTO function_failures (org_id, cloud_function_id, level, reached_at) VALUES ($1, $2, $3, $4)
+       ON CONFLICT (cloud_function_id, org_id) DO UPDATE SET level = excluded.level, reached_at = excluded.reached_at`,
+      [orgId, cloudFunctionId, level, reachedAt],
     );
   }
 

@@ -18,7 +18,7 @@ import { byFunction, foldInto, functionKey } from './fold-deltas.js';
 import { type FunctionOf, FunctionHealthRepository, ROLLED_UP_MAX } from './function-health.repository.js';
 import { HealthDeltas, NOTED_MAX } from './health-deltas.repository.js';
 import { mergeCircuits, openWorkers } from './merge-circuits.js';
-import { failureLevel, WINDOW_MINUTES } from './notice-failures.js';
+import { failureLevel, heldLevel, WINDOW_MINUTES } from './notice-failures.js';
 import { addTallies, bucketMsOf, type CircuitNews, emptyTally } from './tally.js';
 
 const HOUR_MS = 60 * 60_000;
@@ -90,17 +90,19 @@ export class HealthFolder implements OnApplicationBootstrap {
   }
 
   private async failures(manager: EntityManager, functions: readonly FunctionOf[]): Promise<NewNotification[]> {
-    const since = new Date(bucketMsOf(Date.now()) - (WINDOW_MINUTES / 2) * 60_000);
-    const buckets = await this.health.bucketsSince(manager, functions, '5m', since);
-    const levels = new Map((await this.health.failureLevels(manager, functions)).map((one) => [functionKey(one), one.level]));
+    const bucketMs = bucketMsOf(Date.now());
+    const fromMs = bucketMs - (WINDOW_MINUTES / 2) * 60_000;
+    const buckets = await this.health.bucketsSince(manager, functions, '5m', new Date(fromMs));
+    const known = new Map((await this.health.failureLevels(manager, functions)).map((one) => [functionKey(one), one]));
     const notices: NewNotification[] = [];
     const groups = byFunction(buckets);
     for (const place of functions) {
       const { calls, failedCalls } = (groups.get(functionKey(place)) ?? []).reduce((sum, { tally }) => addTallies(sum, tally), emptyTally);
       const level = failureLevel({ calls, failedCalls });
-      const before = levels.get(functionKey(place)) ?? 0;
-      if (level === null || level === before) continue;
-      await this.health.saveFailureLevel(manager, place, level);
+      const reached = known.get(functionKey(place));
+      const before = heldLevel(reached, fromMs);
+      if (level === null || (level === before && (level === 0 || reached?.reachedAt.getTime() === bucketMs))) continue;
+      await this.health.saveFailureLevel(manager, place, { level, reachedAt: new Date(bucketMs) });
       if (level > before) {
         const details = { level, calls, failedCalls, windowMinutes: WINDOW_MINUTES };
         notices.push({ ...place, type: 'function_failing', count: 1, details });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { mergeCircuits, openWorkers } from './merge-circuits.js';
-import { failureLevel } from './notice-failures.js';
+import { failureLevel, heldLevel } from './notice-failures.js';
 import { addTallies, bucketMsOf, type CircuitNews, durationClass, emptyTally, percentileMs, type Tally } from './tally.js';
 
 const durationsOf = (values: readonly number[]): Tally['durations'] =>
@@ -42,6 +42,17 @@ describe('the level of failure', () => {
     [100, 99, 90],
     [100, 100, 100],
   ])('of %d calls with %d failed is %p', (calls, failedCalls, level) => expect(failureLevel({ calls, failedCalls })).toBe(level));
+});
+
+describe('a level of failure that was reached', () => {
+  const reached = (at: string) => ({ level: 90, reachedAt: new Date(at) });
+  const fromMs = Date.parse('2026-01-01T00:05:00Z');
+
+  it('holds to the end of its window', () => {
+    expect(heldLevel(reached('2026-01-01T00:05:00Z'), fromMs)).toBe(90);
+    expect(heldLevel(reached('2026-01-01T00:00:00Z'), fromMs)).toBe(0);
+    expect(heldLevel(undefined, fromMs)).toBe(0);
+  });
 });
 
 describe('the circuits of a function', () => {
