@@ -154,6 +154,22 @@ describe('the health of a function', () => {
     expect((await notifications(id))[0]).toMatchObject({ details: { lane: 'trigger' } });
   });
 
+  it('takes no circuit for open whose worker said nothing for an hour', async () => {
+    const id = await addFunction();
+    const say = (worker: string, minutesAgo: number) =>
+      publish(
+        deferred(triggerRequest({ orgId, cloudFunctionId: id }), inMs(3_600_000), {
+          circuit: { state: 'open', worker },
+          completedAt: inMs(-minutesAgo * 60_000).toISOString(),
+        }),
+      );
+    const trigger = async () => (await health(id)).body.circuits.trigger;
+    await say('worker-gone', 61);
+    await eventually(async () => expect(await trigger()).toMatchObject({ state: 'closed', workers: [{ worker: 'worker-gone', state: 'open' }] }));
+    await say('worker-here', 59);
+    await eventually(async () => expect(await trigger()).toMatchObject({ state: 'open' }));
+  });
+
   it('tells each level of failure once until it is better than that again', async () => {
     const id = await addFunction();
     const levels = async () =>

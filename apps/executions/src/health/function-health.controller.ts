@@ -24,7 +24,7 @@ export class FunctionHealthController {
     summary: 'Read the health of a cloud function',
     description:
       'Of the last hour, day and week: calls, success, durations (to within 5 %), why calls failed or were not made, steps on the default path; ' +
-      'the circuit of each worker as it last told it, and what waits. Tests are left out.',
+      'the circuit of each worker as it last told it (one that said nothing for an hour does not count in `state`), and what waits. Tests are left out.',
     answer: functionHealthAnswer,
   })
   async find(@Param('orgId') path: string, @Param('cloudFunctionId') id: string): Promise<FunctionHealth> {
@@ -40,7 +40,7 @@ export class FunctionHealthController {
     return {
       cloudFunctionId,
       at: new Date(now).toISOString(),
-      circuits: circuitsView(circuits),
+      circuits: circuitsView(circuits, now),
       waiting: {
         count: Math.min(waiting.count, WAITING_MAX),
         isMore: waiting.count > WAITING_MAX,

@@ -1,6 +1,7 @@
 import { circuitState, type CircuitState, type Lane, uuid, writtenTime } from '@cf/contract';
 import { z } from 'zod';
 import type { HealthBucket } from './function-health.repository.js';
+import { standingCircuits } from './merge-circuits.js';
 import type { CircuitNews, Tally } from './tally.js';
 import { addTallies, emptyTally, percentileMs } from './tally.js';
 
@@ -57,8 +58,8 @@ const windowView = (tally: Tally): z.infer<typeof windowAnswer> => ({
 });
 
 /** The worst of the workers' circuits: one that is open is what a person wants to know. */
-const worst = (circuits: readonly CircuitNews[], of: Lane): CircuitState => {
-  const states = circuits.filter(({ lane }) => lane === of).map(({ state }) => state);
+const worst = (circuits: readonly CircuitNews[], of: Lane, nowMs: number): CircuitState => {
+  const states = standingCircuits(circuits, of, nowMs).map(({ state }) => state);
   return states.includes('open') ? 'open' : states.includes('half_open') ? 'half_open' : 'closed';
 };
 
@@ -71,12 +72,12 @@ export const windowsView = (buckets: readonly HealthBucket[], nowMs: number): Fu
   return { '1h': within(windows['1h']), '24h': within(windows['24h']), '7d': within(windows['7d']) };
 };
 
-const circuitView = (circuits: readonly CircuitNews[], of: Lane): z.infer<typeof circuitAnswer> => ({
-  state: worst(circuits, of),
+const circuitView = (circuits: readonly CircuitNews[], of: Lane, nowMs: number): z.infer<typeof circuitAnswer> => ({
+  state: worst(circuits, of, nowMs),
   workers: circuits.filter(({ lane }) => lane === of).map(({ worker, state, at }) => ({ worker, state, at })),
 });
 
-export const circuitsView = (circuits: readonly CircuitNews[]): FunctionHealth['circuits'] => ({
-  step: circuitView(circuits, 'step'),
-  trigger: circuitView(circuits, 'trigger'),
+export const circuitsView = (circuits: readonly CircuitNews[], nowMs: number): FunctionHealth['circuits'] => ({
+  step: circuitView(circuits, 'step', nowMs),
+  trigger: circuitView(circuits, 'trigger', nowMs),
 });

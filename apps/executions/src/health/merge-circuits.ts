@@ -15,6 +15,10 @@ export const mergeCircuits = (known: readonly CircuitNews[], news: readonly Circ
   return [...latest.values()];
 };
 
+/** The last words in a lane that still count. */
+export const standingCircuits = (circuits: readonly CircuitNews[], lane: CircuitNews['lane'], nowMs: number): CircuitNews[] =>
+  circuits.filter((one) => one.lane === lane && nowMs - Date.parse(one.at) < FORGOTTEN_MS);
+
 /** Workers that do not call the function as usual in this lane: one that probes has not closed its circuit yet. */
 export const openWorkers = (circuits: readonly CircuitNews[], lane: CircuitNews['lane'], nowMs: number): number =>
-  circuits.filter((one) => one.lane === lane && one.state !== 'closed' && nowMs - Date.parse(one.at) < FORGOTTEN_MS).length;
+  standingCircuits(circuits, lane, nowMs).filter(({ state }) => state !== 'closed').length;
