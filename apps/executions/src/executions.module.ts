@@ -27,6 +27,7 @@ import { ExecutionsShutdown } from './executions.shutdown.js';
 import { FunctionHealthController } from './health/function-health.controller.js';
 import { FunctionHealthRepository } from './health/function-health.repository.js';
 import { HealthDeltas } from './health/health-deltas.repository.js';
+import { HealthTidier } from './health/health-tidier.js';
 import { HealthFolder } from './health/health-folder.js';
 import { RecordedInvocationResultsConsumer } from './invocation-results.consumer.js';
 import { NotificationFeed } from './notifications/notification-feed.js';
@@ -123,6 +124,7 @@ import { TestInvocationsController } from './test-invocations/test-invocations.c
     ExecutionFeed,
     HealthDeltas,
     FunctionHealthRepository,
+    HealthTidier,
     HealthFolder,
     Notifications,
     NotificationFeed,

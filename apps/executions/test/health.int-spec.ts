@@ -165,7 +165,9 @@ describe('the health of a function', () => {
       );
     const trigger = async () => (await health(id)).body.circuits.trigger;
     await say('worker-gone', 61);
-    await eventually(async () => expect(await trigger()).toMatchObject({ state: 'closed', workers: [{ worker: 'worker-gone', state: 'open' }] }));
+    await eventually(async () =>
+      expect(await trigger()).toMatchObject({ state: 'closed', workers: [{ worker: 'worker-gone', state: 'open' }] }),
+    );
     await say('worker-here', 59);
     await eventually(async () => expect(await trigger()).toMatchObject({ state: 'open' }));
   });
@@ -213,6 +215,67 @@ describe('the health of a function', () => {
     await passDay();
     await fail(id, 20);
     await eventually(async () => expect(await levels()).toEqual([100, 100]));
+  });
+
+  it('counts what claims to come from the future, or from before all time, once and lets it pass', async () => {
+    const id = await addFunction();
+    const windows = async () => (await health(id)).body.windows;
+    const requests = [inMs(400 * 86_400_000).toISOString(), '9999-12-31T23:59:59-12:00', '0001-01-01T00:00:00+12:00'].map(
+      (startedAt) => [triggerRequest({ orgId, cloudFunctionId: id }), startedAt] as const,
+    );
+    await publish(...requests.map(([request, startedAt]) => succeeded(request, called(request, { startedAt }))));
+    await eventually(async () => expect(await windows()).toMatchObject({ '1h': { calls: 2 }, '7d': { calls: 2 } }));
+    await executions.sql.query(
+      `UPDATE executions.function_health SET bucket_at = bucket_at - interval '2 hours' WHERE cloud_function_id = $1`,
+      [id],
+    );
+    // A bucket of the release before, which wrote down what it was told.
+    await executions.sql.query(
+      `INSERT INTO executions.function_health (org_id, cloud_function_id, span, bucket_at, tally)
+       SELECT org_id, cloud_function_id, span, now() + interval '400 days', tally FROM executions.function_health WHERE cloud_function_id = $1 LIMIT 1`,
+      [id],
+    );
+    expect(await windows()).toMatchObject({ '1h': { calls: 0 }, '24h': { calls: 2 }, '7d': { calls: 2 } });
+  });
+
+  it('tells a circuit by what was said last, whatever the clock of its worker', async () => {
+    const id = await addFunction();
+    const say = (state: 'open' | 'closed', completedAt: Date) =>
+      publish(
+        deferred(triggerRequest({ orgId, cloudFunctionId: id }), inMs(3_600_000), {
+          circuit: { state, worker: 'worker-1' },
+          completedAt: completedAt.toISOString(),
+        }),
+      );
+    const state = async () => (await health(id)).body.circuits.trigger.state;
+    await say('open', inMs(400 * 86_400_000));
+    await eventually(async () => expect(await state()).toBe('open'));
+    await say('closed', inMs(1_000));
+    await eventually(async () => expect(await state()).toBe('closed'));
+  });
+
+  it('leaves out what cannot be folded, counts it, and goes on with all that was noted before and after', async () => {
+    const id = await addFunction();
+    const leftOut = async () => {
+      const texts = await Promise.all([0, 1].map(async (index) => (await fetch(`${executions.addressOf(index)}/metrics`)).text()));
+      return texts.reduce((sum, text) => sum + Number(/^cf_executions_health_left_out_total (\d+)/m.exec(text)?.[1] ?? 0), 0);
+    };
+    const holder = await executions.sql.connect();
+    try {
+      // Held back, so that good and bad are taken together.
+      await holder.query(`SELECT pg_advisory_lock(hashtext('cloud-functions health'))`);
+      await succeed(id, 3);
+      await eventually(async () => expect(await executions.recorded()).toBe(true));
+      await executions.sql.query(`INSERT INTO executions.health_deltas (deltas) VALUES ('[[1, 2'), ('{}'), ('[["no id", "none", 0, {}]]')`);
+      await fail(id, 20);
+      await eventually(async () => expect(await executions.recorded()).toBe(true));
+    } finally {
+      await holder.query('SELECT pg_advisory_unlock_all()');
+      holder.release();
+    }
+    await eventually(async () => expect((await health(id)).body.windows['1h']).toMatchObject({ calls: 23, failedCalls: 20 }));
+    await eventually(async () => expect((await notifications(id, '&type=function_failing')).length).toBe(1));
+    expect(await leftOut()).toBe(3);
   });
 
   it('tells invocations that ended without success as one notification with a count, also to who streams', async () => {

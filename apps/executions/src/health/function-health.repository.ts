@@ -59,10 +59,10 @@ export class FunctionHealthRepository {
     });
   }
 
-  bucketsSince(manager: EntityManager, functions: readonly FunctionOf[], span: Span, since: Date): Promise<HealthBucket[]> {
+  bucketsBetween(manager: EntityManager, functions: readonly FunctionOf[], span: Span, from: Date, to: Date): Promise<HealthBucket[]> {
     return manager.query(
-      `SELECT ${BUCKET} FROM function_health JOIN ${FUNCTIONS} USING (org_id, cloud_function_id) WHERE span = $3 AND bucket_at >= $4`,
-      [...asArrays(functions), span, since],
+      `SELECT ${BUCKET} FROM function_health JOIN ${FUNCTIONS} USING (org_id, cloud_function_id) WHERE span = $3 AND bucket_at BETWEEN $4 AND $5`,
+      [...asArrays(functions), span, from, to],
     );
   }
 
@@ -99,7 +99,11 @@ export class FunctionHealthRepository {
     );
   }
 
-  async saveFailureLevel(manager: EntityManager, { orgId, cloudFunctionId }: FunctionOf, { level, reachedAt }: ReachedLevel): Promise<void> {
+  async saveFailureLevel(
+    manager: EntityManager,
+    { orgId, cloudFunctionId }: FunctionOf,
+    { level, reachedAt }: ReachedLevel,
+  ): Promise<void> {
     await manager.query(
       `INSERT INTO function_failures (org_id, cloud_function_id, level, reached_at) VALUES ($1, $2, $3, $4)
        ON CONFLICT (cloud_function_id, org_id) DO UPDATE SET level = excluded.level, reached_at = excluded.reached_at`,
@@ -115,9 +119,9 @@ export class FunctionHealthRepository {
     return returned(await manager.query(sql, [before]));
   }
 
-  async prune(manager: EntityManager, before: Date): Promise<void> {
-    await manager.query(`DELETE FROM function_health WHERE bucket_at < $1`, [before]);
-    await manager.query(`DELETE FROM function_circuits WHERE at < $1`, [before]);
+  async prune(manager: EntityManager, before: Date, after: Date): Promise<void> {
+    await manager.query(`DELETE FROM function_health WHERE bucket_at < $1 OR bucket_at > $2`, [before, after]);
+    await manager.query(`DELETE FROM function_circuits WHERE at < $1 OR at > $2`, [before, after]);
   }
 
   /** What a function's page shows, as the tenant's role. */

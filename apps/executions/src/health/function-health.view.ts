@@ -1,9 +1,10 @@
 import { circuitState, type CircuitState, type Lane, uuid, writtenTime } from '@cf/contract';
 import { z } from 'zod';
+import { latestMs } from './bound-times.js';
 import type { HealthBucket } from './function-health.repository.js';
 import { standingCircuits } from './merge-circuits.js';
 import type { CircuitNews, Tally } from './tally.js';
-import { addTallies, emptyTally, percentileMs } from './tally.js';
+import { addTallies, BUCKET_MS, emptyTally, percentileMs } from './tally.js';
 
 const HOUR_MS = 60 * 60_000;
 const windows = { '1h': HOUR_MS, '24h': 24 * HOUR_MS, '7d': 7 * 24 * HOUR_MS } as const;
@@ -66,7 +67,10 @@ const worst = (circuits: readonly CircuitNews[], of: Lane, nowMs: number): Circu
 /** A bucket counts in a window that holds its beginning, so a window is longer by less than a bucket. */
 export const windowsView = (buckets: readonly HealthBucket[], nowMs: number): FunctionHealth['windows'] => {
   const within = (lengthMs: number) => {
-    const held = buckets.filter(({ bucketAt, span }) => bucketAt.getTime() > nowMs - lengthMs - (span === '5m' ? HOUR_MS / 12 : HOUR_MS));
+    const held = buckets.filter(({ bucketAt, span }) => {
+      const fromMs = nowMs - lengthMs - (span === '5m' ? BUCKET_MS : HOUR_MS);
+      return bucketAt.getTime() > fromMs && bucketAt.getTime() <= latestMs(nowMs);
+    });
     return windowView(held.reduce((sum, { tally }) => addTallies(sum, tally), emptyTally));
   };
   return { '1h': within(windows['1h']), '24h': within(windows['24h']), '7d': within(windows['7d']) };

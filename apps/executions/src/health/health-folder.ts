@@ -3,48 +3,55 @@
  *
  * - One process at a time folds, in one transaction: deltas are taken, buckets and circuits written, notifications added. A crash
  *   leaves all of it as it was; so each recorded result counts once and each notice is given once.
- * - Five-minute buckets become hours after a day, and hours go after the longest window that is shown.
+ * - What cannot be folded is looked for one by one and left out, so that it does not hold up the health of everybody.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { lane as lanes } from '@cf/contract';
+import { codeOf } from '@cf/persistence';
 import { LOGGER, Metrics } from '@cf/service-kit';
 import type { Logger } from 'pino';
 import type { EntityManager } from 'typeorm';
 import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.js';
 import type { NewNotification } from '../notifications/notification.js';
 import { Notifications } from '../notifications/notifications.repository.js';
+import { boundTimes, latestMs } from './bound-times.js';
 import { byFunction, foldInto, functionKey } from './fold-deltas.js';
-import { type FunctionOf, FunctionHealthRepository, ROLLED_UP_MAX } from './function-health.repository.js';
+import { type FunctionOf, FunctionHealthRepository } from './function-health.repository.js';
+import { type HealthDelta, readDeltas } from './health-delta.js';
 import { HealthDeltas, NOTED_MAX } from './health-deltas.repository.js';
+import { HealthTidier } from './health-tidier.js';
+import { isUndigestible } from './is-undigestible.js';
 import { mergeCircuits, openWorkers } from './merge-circuits.js';
 import { failureLevel, heldLevel, WINDOW_MINUTES } from './notice-failures.js';
 import { addTallies, bucketMsOf, type CircuitNews, emptyTally } from './tally.js';
 
-const HOUR_MS = 60 * 60_000;
-const DAY_MS = 24 * HOUR_MS;
-/** A window of a day still finds its five minutes. */
-const ROLLED_UP_AFTER_MS = 25 * HOUR_MS;
-/** The week that is shown, and the hour and day that it begins in. */
-const KEPT_MS = 8 * DAY_MS;
 const BACK_OFF_MS = 5_000;
 
 @Injectable()
 export class HealthFolder implements OnApplicationBootstrap {
   private readonly stopping = new AbortController();
   private loop: Promise<void> = Promise.resolve();
-  private tidiedAtMs = 0;
+  private most = NOTED_MAX;
   private readonly told;
+  private readonly skipped;
+  private readonly lastAt;
 
   constructor(
     private readonly deltas: HealthDeltas,
     private readonly health: FunctionHealthRepository,
     private readonly notifications: Notifications,
+    private readonly tidier: HealthTidier,
     @Inject(LOGGER) private readonly logger: Logger,
     @Inject(EXECUTIONS_CONFIG) private readonly config: ExecutionsConfig,
     metrics: Metrics,
   ) {
     this.told = metrics.counter('cf_notifications_total', 'Notifications about functions, by type', ['type']);
+    this.skipped = metrics.counter(
+      'cf_executions_health_left_out_total',
+      'Recording transactions whose part in the health of functions could not be folded',
+    );
+    this.lastAt = metrics.gauge('cf_executions_health_last_timestamp_seconds', 'When the health of functions was last folded');
   }
 
   onApplicationBootstrap(): void {
@@ -59,9 +66,8 @@ export class HealthFolder implements OnApplicationBootstrap {
   private async run(): Promise<void> {
     while (!this.stopping.signal.aborted) {
       try {
-        const taken = await this.health.alone((manager) => this.fold(manager));
-        if (taken === NOTED_MAX) continue;
-        if (Date.now() - this.tidiedAtMs > HOUR_MS) await this.tidy();
+        if (await this.foldNext()) continue;
+        await this.tidier.tidyHourly();
         await this.pause(this.config.EXECUTIONS_HEALTH_FOLD_EVERY_MS);
       } catch (error) {
         this.logger.warn({ err: error }, 'the health of functions is folded later');
@@ -70,29 +76,57 @@ export class HealthFolder implements OnApplicationBootstrap {
     }
   }
 
-  private async fold(manager: EntityManager): Promise<number> {
-    const { noted, deltas } = await this.deltas.take(manager);
-    if (noted === 0) return 0;
+  /** Whether there is more. After what could not be folded each is taken alone, then twice as many each time. */
+  private async foldNext(): Promise<boolean> {
+    try {
+      const taken = await this.health.alone((manager) => this.fold(manager, this.most));
+      if (taken !== null) this.lastAt.setToCurrentTime();
+      const isMore = taken === this.most;
+      this.most = Math.min(this.most * 2, NOTED_MAX);
+      return isMore;
+    } catch (error) {
+      if (this.most === 1 || !isUndigestible(error)) throw error;
+      this.most = 1;
+      return true;
+    }
+  }
+
+  private async fold(manager: EntityManager, most: number): Promise<number> {
+    const noted = await this.deltas.take(manager, most);
+    if (noted.length === 0) return 0;
+    try {
+      // A transaction within: of one that cannot be folded only the taking stays.
+      await manager.transaction((inner) => this.foldIn(inner, noted.flatMap(readDeltas)));
+    } catch (error) {
+      if (noted.length > 1 || !isUndigestible(error)) throw error;
+      this.skipped.inc();
+      this.logger.error({ sqlState: codeOf(error), detail: (error as Error).message }, 'a part in the health of functions is left out');
+    }
+    return noted.length;
+  }
+
+  private async foldIn(manager: EntityManager, noted: readonly HealthDelta[]): Promise<void> {
+    const nowMs = Date.now();
+    const deltas = noted.map((delta) => boundTimes(delta, nowMs));
     const known = await this.health.bucketsAt(manager, deltas, '5m');
     await this.health.saveBuckets(manager, foldInto(known, deltas, '5m'));
     const groups = [...byFunction(deltas).values()];
-    const notices = await this.failures(manager, groups.map(placeOf));
+    const notices = await this.failures(manager, groups.map(placeOf), nowMs);
     for (const ofFunction of groups) {
       const place = placeOf(ofFunction);
       const { deadLettered } = ofFunction.reduce((sum, { tally }) => addTallies(sum, tally), emptyTally);
       if (deadLettered > 0) notices.push({ ...place, type: 'retries_exhausted', count: deadLettered, details: {} });
       const news = ofFunction.flatMap(({ circuits }) => circuits);
-      if (news.length > 0) notices.push(...(await this.circuits(manager, place, news)));
+      if (news.length > 0) notices.push(...(await this.circuits(manager, place, news, nowMs)));
     }
     await this.notifications.add(manager, notices);
     for (const { type } of notices) this.told.inc({ type });
-    return noted;
   }
 
-  private async failures(manager: EntityManager, functions: readonly FunctionOf[]): Promise<NewNotification[]> {
-    const bucketMs = bucketMsOf(Date.now());
+  private async failures(manager: EntityManager, functions: readonly FunctionOf[], nowMs: number): Promise<NewNotification[]> {
+    const bucketMs = bucketMsOf(nowMs);
     const fromMs = bucketMs - (WINDOW_MINUTES / 2) * 60_000;
-    const buckets = await this.health.bucketsSince(manager, functions, '5m', new Date(fromMs));
+    const buckets = await this.health.bucketsBetween(manager, functions, '5m', new Date(fromMs), new Date(latestMs(nowMs)));
     const known = new Map((await this.health.failureLevels(manager, functions)).map((one) => [functionKey(one), one]));
     const notices: NewNotification[] = [];
     const groups = byFunction(buckets);
@@ -111,35 +145,20 @@ export class HealthFolder implements OnApplicationBootstrap {
     return notices;
   }
 
-  private async circuits(manager: EntityManager, place: FunctionOf, news: readonly CircuitNews[]): Promise<NewNotification[]> {
+  private async circuits(
+    manager: EntityManager,
+    place: FunctionOf,
+    news: readonly CircuitNews[],
+    nowMs: number,
+  ): Promise<NewNotification[]> {
     const known = await this.health.circuits(manager, place);
     const merged = mergeCircuits(known, news);
     await this.health.saveCircuits(manager, place, merged);
     return lanes.options.flatMap((lane): NewNotification[] => {
-      const [before, after] = [openWorkers(known, lane, Date.now()), openWorkers(merged, lane, Date.now())];
+      const [before, after] = [openWorkers(known, lane, nowMs), openWorkers(merged, lane, nowMs)];
       if (before > 0 === after > 0) return [];
       return [{ ...place, type: after > 0 ? 'circuit_opened' : 'circuit_closed', count: 1, details: { lane } }];
     });
-  }
-
-  /** Tried again soon while another process folds. */
-  private async tidy(): Promise<void> {
-    const now = Date.now();
-    let taken: number | null = ROLLED_UP_MAX;
-    while (taken === ROLLED_UP_MAX) taken = await this.health.alone((manager) => this.rollUp(manager, now));
-    const pruned = await this.health.alone(async (manager) => {
-      await this.health.prune(manager, new Date(now - KEPT_MS));
-      await this.notifications.prune(manager);
-      return true;
-    });
-    if (taken !== null && pruned === true) this.tidiedAtMs = now;
-  }
-
-  private async rollUp(manager: EntityManager, nowMs: number): Promise<number> {
-    const old = await this.health.takeOld(manager, new Date(nowMs - ROLLED_UP_AFTER_MS));
-    const hours = old.map((bucket) => ({ ...bucket, bucketMs: bucket.bucketAt.getTime() - (bucket.bucketAt.getTime() % HOUR_MS) }));
-    await this.health.saveBuckets(manager, foldInto(await this.health.bucketsAt(manager, hours, '1h'), hours, '1h'));
-    return old.length;
   }
 
   private async pause(ms: number): Promise<void> {

@@ -74,7 +74,7 @@ export const percentileMs = (durations: Tally['durations'], share: number): numb
   return null;
 };
 
-const BUCKET_MS = 5 * 60_000;
+export const BUCKET_MS = 5 * 60_000;
 
 /** The beginning of the five minutes that a time lies in. */
 export const bucketMsOf = (ms: number): number => ms - (ms % BUCKET_MS);
