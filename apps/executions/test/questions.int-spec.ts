@@ -319,6 +319,21 @@ describe('questions about executions', () => {
     expect((await executions.get(`${path}/counts?text=Patient&${DAY}`)).status).toBe(400);
   });
 
+  it('counts an execution that lies on the end of a time that includes it, in its own interval', async () => {
+    const total = async (range: string) => {
+      const { body } = await executions.get(`${path}/histogram?interval=1m&createdAt[gte]=${at(-60)}&${range}`);
+      const counts = await executions.get(`${path}/counts?createdAt[gte]=${at(-60)}&${range}`);
+      const sum = (data: { count: number }[]) => data.reduce((all, { count }) => all + count, 0);
+      expect(sum(body.data)).toBe(sum(counts.body.data));
+      return body.data.map(({ from, count }: { from: string; count: number }) => [from, count]);
+    };
+    expect(await total(`createdAt[lte]=${at(0)}`)).toEqual([
+      [at(-60), 0],
+      [at(0), 1],
+    ]);
+    expect(await total(`createdAt[lt]=${at(0)}`)).toEqual([[at(-60), 0]]);
+  });
+
   it('says why an execution was suppressed or dead-lettered and what to do', async () => {
     const explained = async (status: string) => {
       const [row] = await all(`status=${status}`);

@@ -27,8 +27,8 @@ const histogramAnswer = z.object({
   data: z.array(z.object({ from: writtenTime, count: z.int(), byStatus: z.partialRecord(executionStatus, z.int()) })),
 });
 
-/** The filters with a beginning and an end. */
-const bounded = (given: ExecutionFilters): { filters: ExecutionFilters; from: string; to: string } => {
+/** The filters with a beginning and an end, and the first millisecond after all that they count. */
+const bounded = (given: ExecutionFilters): { filters: ExecutionFilters; from: string; to: string; endMs: number } => {
   const end = given['createdAt[lt]'] ?? given['createdAt[lte]'];
   const to = end ?? new Date().toISOString();
   const begin = given['createdAt[gte]'] ?? given['createdAt[gt]'];
@@ -38,7 +38,7 @@ const bounded = (given: ExecutionFilters): { filters: ExecutionFilters; from: st
     ...(begin === undefined ? { 'createdAt[gte]': from } : {}),
     ...(end === undefined ? { 'createdAt[lte]': to } : {}),
   };
-  return { filters, from, to };
+  return { filters, from, to, endMs: Date.parse(to) + (given['createdAt[lt]'] === undefined ? 1 : 0) };
 };
 
 const bucketsOf = (counts: readonly StatusCount[], firstMs: number, intervalMs: number, count: number) => {
@@ -82,11 +82,11 @@ export class ExecutionsStatisticsController {
   })
   async histogram(@Param('orgId') orgId: string, @Query() query: unknown): Promise<z.infer<typeof histogramAnswer>> {
     const { interval: wanted, ...given } = parseQuery(histogramQuery, query);
-    const { filters, from, to } = bounded(given);
-    const [fromMs, toMs] = [Date.parse(from), Date.parse(to)];
-    const interval = wanted ?? fittingInterval(fromMs, toMs);
+    const { filters, from, to, endMs } = bounded(given);
+    const fromMs = Date.parse(from);
+    const interval = wanted ?? fittingInterval(fromMs, endMs);
     const intervalMs = intervals[interval];
-    const count = Math.max(0, bucketCount(fromMs, toMs, intervalMs));
+    const count = Math.max(0, bucketCount(fromMs, endMs, intervalMs));
     if (count > BUCKETS_MAX) {
       throw new Problem(400, 'too_many_buckets', `At most ${BUCKETS_MAX} intervals: choose a wider one or a shorter time.`, [
         { pointer: 'interval', code: 'too_many_buckets', detail: `makes ${count} intervals` },
