@@ -126,6 +126,23 @@ describe('the live stream of executions', () => {
     expect((await open('', { lastEventId: 'yesterday' })).status).toBe(400);
   });
 
+  it('gives an event the time of its change, so that one told late is no place that is kept longer', async () => {
+    const before = await open();
+    const request = triggerRequest({ orgId });
+    await record(request);
+    await eventually(() => expect(seen(before)).toEqual([request.invocationId]));
+    before.close();
+    await executions.sql.query(`UPDATE executions.execution_changes SET changed_at = changed_at - interval '630 seconds'`);
+    // As the release before wrote ids: with the time of telling.
+    const [xid] = before.events[0]!.id!.split('-');
+    const late = await open('', { lastEventId: `${xid}-0-0-${Date.now()}` });
+    await eventually(() => expect(seen(late)).toEqual([request.invocationId]));
+    late.close();
+    const back = await open('', { lastEventId: late.events[0]!.id! });
+    await eventually(() => expect(back.events).toMatchObject([{ event: 'gap', data: { reason: 'position_not_kept' } }]));
+    back.close();
+  });
+
   it('refuses filters that say nothing of a row, and unknown ones', async () => {
     for (const query of ['?text=abc', '?limit=5', '?cursor=x', '?colour=red', '?status=done']) expect((await open(query)).status).toBe(400);
   });
@@ -246,5 +263,40 @@ describe('the live stream of executions', () => {
     stalled.destroy();
     await closed;
     reader.close();
+  });
+});
+
+describe('a live stream whose changes are kept for a second', () => {
+  it('cuts off a reader that falls further behind, and tells it of the gap when it comes back', async () => {
+    const executions = await RunningExecutions.start({ EXECUTIONS_STREAM_RESUME_MS: '1000', EXECUTIONS_STREAM_STUCK_MS: '60000' });
+    try {
+      const orgId = await executions.addOrganization();
+      const path = `/v1/orgs/${orgId}/executions/stream`;
+      await eventually(async () => expect((await executions.get(`/v1/orgs/${orgId}/executions`)).status).toBe(200));
+      const stalled = await openAndStall(executions.addressOf(0), path);
+      const requests = Array.from({ length: 400 }, () => triggerRequest({ orgId }));
+      await executions.publish(
+        triggerInvocationResults,
+        ...requests.map((request) => succeeded(request, { returnValue: 'x'.repeat(30_000) })),
+      );
+      await eventually(async () => expect(await executions.recorded()).toBe(true));
+      await eventually(async () => {
+        const { rows } = await executions.sql.query(
+          `SELECT now() - max(changed_at) > interval '2 seconds' AS late FROM executions.execution_changes`,
+        );
+        expect(rows).toEqual([{ late: true }]);
+      });
+      let heard = '';
+      stalled.on('data', (chunk) => (heard += String(chunk)));
+      stalled.resume();
+      await eventually(() => expect(heard).toContain('event: cut_off\ndata: {"reason":"position_not_kept"}'));
+      stalled.destroy();
+      const lastEventId = [...heard.matchAll(/^id: (.*)$/gm)].at(-1)![1]!;
+      const back = await StreamReader.open(`${executions.addressOf(0)}${path}`, { lastEventId });
+      await eventually(() => expect(back.events[0]).toMatchObject({ event: 'gap', data: { reason: 'position_not_kept' } }));
+      back.close();
+    } finally {
+      await executions.stop();
+    }
   });
 });

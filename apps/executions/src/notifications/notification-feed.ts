@@ -63,7 +63,7 @@ export class NotificationFeed {
         for (const one of found) {
           if ((reader.orgId !== null && one.orgId !== reader.orgId) || BigInt(one.position) <= reader.position) continue;
           reader.position = BigInt(one.position);
-          if (!reader.stream.send('notification', notificationView(one), one.position)) this.streams.cutOffSlow(reader.stream);
+          if (!reader.stream.send('notification', notificationView(one), one.position)) this.streams.cutOff(reader.stream, 'slow_reader');
         }
         if (end !== undefined && BigInt(end.position) > reader.position) reader.position = BigInt(end.position);
       }

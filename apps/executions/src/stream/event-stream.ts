@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
 
 /** Why a stream ends that its reader did not close. */
-export type CutOffReason = 'slow_reader' | 'token_ended' | 'shutting_down';
+export type CutOffReason = 'slow_reader' | 'position_not_kept' | 'token_ended' | 'shutting_down';
 
 /** What is written and not taken yet; some 300 executions. Beyond it nothing is added until the reader has caught up. */
 const BUFFER_BYTES_MAX = 256 * 1024;

@@ -23,20 +23,30 @@ export interface Changes {
   readonly position: StreamPosition;
   /** There is more to read at once. */
   readonly more: boolean;
+  /** When it was read, by the clock that changes are noted and forgotten by. */
+  readonly nowMs: number;
 }
 
-interface NotedRow {
+interface HorizonRow {
   readonly horizon: string;
+  readonly nowMs: number;
+}
+
+interface NotedRow extends HorizonRow {
   readonly xid: string | null;
+  readonly atMs: number;
   readonly position: string;
   readonly index: string;
   readonly invocationId: string;
 }
 
+const msOf = (time: string): string => `floor(extract(epoch FROM ${time}) * 1000)::float8`;
+
 const READ = `
   WITH horizon AS (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS xid)
-  SELECT horizon.xid::text AS horizon, found.* FROM horizon LEFT JOIN LATERAL (
-    SELECT noted.xid::text AS xid, noted.position::text AS position, each.index::text AS index, each.invocation_id AS "invocationId"
+  SELECT horizon.xid::text AS horizon, ${msOf('now()')} AS "nowMs", found.* FROM horizon LEFT JOIN LATERAL (
+    SELECT noted.xid::text AS xid, noted.position::text AS position, each.index::text AS index, each.invocation_id AS "invocationId",
+           ${msOf('noted.changed_at')} AS "atMs"
     FROM execution_changes AS noted CROSS JOIN LATERAL
          unnest(noted.org_ids, noted.invocation_ids) WITH ORDINALITY AS each(org_id, invocation_id, index)
     WHERE (noted.xid, noted.position) >= ($1::xid8, $2::bigint) AND (noted.xid, noted.position, each.index) > ($1::xid8, $2::bigint, $3::bigint)
@@ -51,8 +61,10 @@ export class ExecutionChanges {
 
   /** Where somebody begins who wants nothing of the past. */
   async now(): Promise<StreamPosition> {
-    const [row] = await this.database.query<{ xid: string }>('SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS xid');
-    return { xid: BigInt(row?.xid ?? 0), position: 0n, index: 0 };
+    const [row] = await this.database.query<HorizonRow>(
+      `SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS horizon, ${msOf('now()')} AS "nowMs"`,
+    );
+    return horizonOf(row);
   }
 
   /** Changes of these organizations after a position, each execution once, as it is now. */
@@ -69,8 +81,8 @@ export class ExecutionChanges {
     changes.sort((a, b) => order(a.at, b.at));
     const more = found.length === limit;
     const end = found.at(-1);
-    const horizon = { xid: BigInt(noted[0]?.horizon ?? 0), position: 0n, index: 0 };
-    return { changes, more, position: more && end !== undefined ? positionOf(end) : horizon };
+    const horizon = horizonOf(noted[0]);
+    return { changes, more, position: more && end !== undefined ? positionOf(end) : horizon, nowMs: horizon.atMs };
   }
 
   /** Forgets what was noted before. */
@@ -84,10 +96,18 @@ export class ExecutionChanges {
   }
 }
 
-const positionOf = ({ xid, position, index }: NotedRow): StreamPosition => ({
+const horizonOf = (row: HorizonRow | undefined): StreamPosition => ({
+  xid: BigInt(row?.horizon ?? 0),
+  position: 0n,
+  index: 0,
+  atMs: row?.nowMs ?? 0,
+});
+
+const positionOf = ({ xid, position, index, atMs }: NotedRow): StreamPosition => ({
   xid: BigInt(xid ?? 0),
   position: BigInt(position),
   index: Number(index),
+  atMs,
 });
 
 const order = (a: StreamPosition, b: StreamPosition): number =>

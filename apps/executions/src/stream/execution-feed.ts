@@ -2,7 +2,8 @@
  * Tells the readers of this process what changed.
  *
  * - catching up: a reader that comes back, or that fell behind, reads changes from its own position at its own pace. Nothing waits
- *   for it in memory beyond the buffer of its connection; one that takes nothing for too long is cut off.
+ *   for it in memory beyond the buffer of its connection; one that takes nothing for too long is cut off, and so is one so far behind
+ *   that what it needs may be forgotten. It hears of the gap when it comes back.
  * - live: it has everything up to the position that all live readers share. One query at a time serves them all.
  *
  * A live reader whose buffer is full goes back to catching up, so that it holds up nobody else.
@@ -17,7 +18,7 @@ import { executionView } from '../query/execution-view.js';
 import type { EventStream } from './event-stream.js';
 import { type Changes, type ExecutionChange, ExecutionChanges } from './execution-changes.repository.js';
 import { OpenStreams } from './open-streams.js';
-import { isAfter, type StreamPosition, writePosition } from './stream-position.js';
+import { isAfter, isKept, type StreamPosition, writePosition } from './stream-position.js';
 
 /** Changes in one read: a megabyte or so of rows. */
 const READ_MAX = 1_000;
@@ -36,7 +37,7 @@ interface Reader {
 export class ExecutionFeed implements OnApplicationBootstrap {
   private readonly stopping = new AbortController();
   private readonly live = new Set<Reader>();
-  private position: StreamPosition = { xid: 0n, position: 0n, index: 0 };
+  private position: StreamPosition = { xid: 0n, position: 0n, index: 0, atMs: 0 };
   private telling: Promise<void> | null = null;
   private pruning: Promise<void> = Promise.resolve();
   private timer: NodeJS.Timeout | undefined;
@@ -66,16 +67,17 @@ export class ExecutionFeed implements OnApplicationBootstrap {
   /** Tells the stream everything after `position` that its filters want, for as long as it is open. */
   join(stream: EventStream, orgId: string, filters: ExecutionFilters, position: StreamPosition): void {
     const reader: Reader = { orgId, filters, stream, position };
-    stream.place = () => writePosition(reader.position, Date.now());
+    stream.place = () => writePosition(reader.position);
     stream.onClose(() => this.live.delete(reader));
     void this.catchUp(reader);
   }
 
   private async catchUp(reader: Reader): Promise<void> {
     while (reader.stream.isOpen && !this.stopping.signal.aborted) {
-      if (!(await reader.stream.taken(this.config.EXECUTIONS_STREAM_STUCK_MS))) return this.streams.cutOffSlow(reader.stream);
+      if (!(await reader.stream.taken(this.config.EXECUTIONS_STREAM_STUCK_MS))) return this.streams.cutOff(reader.stream, 'slow_reader');
       const read = await this.read(reader.position, [reader.orgId]);
       if (read === null) continue;
+      if (!this.isKept(reader.position, read)) return this.streams.cutOff(reader.stream, 'position_not_kept');
       if (!this.tellAll(reader, read) || read.more) continue;
       if (this.live.size === 0) this.position = reader.position;
       if (isAfter(this.position, reader.position)) continue;
@@ -90,6 +92,7 @@ export class ExecutionFeed implements OnApplicationBootstrap {
     while (this.live.size > 0 && !this.stopping.signal.aborted) {
       const read = await this.read(this.position, [...new Set([...this.live].map(({ orgId }) => orgId))]);
       if (read === null) continue;
+      if (!this.isKept(this.position, read)) for (const { stream } of this.live) this.streams.cutOff(stream, 'position_not_kept');
       this.position = read.position;
       for (const reader of this.live) {
         if (this.tellAll(reader, read)) continue;
@@ -98,6 +101,10 @@ export class ExecutionFeed implements OnApplicationBootstrap {
       }
       if (!read.more) await this.pause();
     }
+  }
+
+  private isKept(position: StreamPosition, { nowMs }: Changes): boolean {
+    return isKept(position, nowMs, this.config.EXECUTIONS_STREAM_RESUME_MS);
   }
 
   /** False when the reader's buffer is full; its position then is that of the last change it was told. */
@@ -113,7 +120,7 @@ export class ExecutionFeed implements OnApplicationBootstrap {
 
   private tell({ stream, filters, orgId }: Reader, { at, row }: ExecutionChange): boolean {
     if (row.orgId !== orgId || !isWanted(row, filters)) return true;
-    return stream.send('execution', executionView(row), writePosition(at, Date.now()));
+    return stream.send('execution', executionView(row), writePosition(at));
   }
 
   /** Null after a failure and a pause: Postgres is away, the streams stay. */

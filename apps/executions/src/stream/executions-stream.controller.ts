@@ -9,7 +9,7 @@ import { ExecutionChanges } from './execution-changes.repository.js';
 import { ExecutionFeed } from './execution-feed.js';
 import { lastEventIdHeader, lastEventIdQuery, placeAfter } from './last-event-id.js';
 import { OpenStreams } from './open-streams.js';
-import { isAfter, readPosition, type StreamPosition } from './stream-position.js';
+import { isAfter, isKept, readPosition, type StreamPosition } from './stream-position.js';
 
 /** The filters of the list, but its text: a stream shows rows, and no row holds a body. */
 const streamQuery = executionFilters.extend(lastEventIdQuery);
@@ -31,7 +31,7 @@ export class ExecutionsStreamController {
   @Operation({
     summary: 'Follow executions as they change',
     description:
-      'Server-sent events: `execution` with what a list shows of it, `gap` when what came after the last event id is not kept. Comments keep it open.',
+      'Server-sent events: `execution` with what a list shows of it, `gap` when what came after the last event id is not kept, `cut_off` with a reason when it ends from our side. Comments keep it open.',
     answer: 'text/event-stream',
     headers: lastEventIdHeader,
     problems: ['invalid_position', 'too_many_streams'],
@@ -47,13 +47,13 @@ export class ExecutionsStreamController {
     const wanted = placeAfter(lastEventId, header, readPosition);
     const now = await this.changes.now();
     this.streams.admit(orgId);
-    const isKept = wanted !== null && Date.now() - wanted.atMs < this.config.EXECUTIONS_STREAM_RESUME_MS && !isAfter(wanted, latest(now));
+    const kept = wanted !== null && isKept(wanted, now.atMs, this.config.EXECUTIONS_STREAM_RESUME_MS) && !isAfter(wanted, latest(now));
     const stream = this.streams.begin(orgId, principal, reply);
-    if (wanted !== null && !isKept) stream.send('gap', { reason: 'position_not_kept' });
-    this.feed.join(stream, sameId(orgId), filters, isKept ? wanted : now);
+    if (wanted !== null && !kept) stream.send('gap', { reason: 'position_not_kept' });
+    this.feed.join(stream, sameId(orgId), filters, kept ? wanted : now);
   }
 }
 
 /** Positions of another process may be a little ahead; one far ahead is of another database. */
 const AHEAD_MAX = 1_000_000n;
-const latest = ({ xid }: StreamPosition): StreamPosition => ({ xid: xid + AHEAD_MAX, position: 0n, index: 0 });
+const latest = ({ xid, atMs }: StreamPosition): StreamPosition => ({ xid: xid + AHEAD_MAX, position: 0n, index: 0, atMs });

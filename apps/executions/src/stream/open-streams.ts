@@ -4,7 +4,7 @@ import { type Principal, RegistryCache } from '@cf/registry-cache';
 import { Health, Metrics, Problem } from '@cf/service-kit';
 import type { FastifyReply } from 'fastify';
 import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.js';
-import { EventStream } from './event-stream.js';
+import { type CutOffReason, EventStream } from './event-stream.js';
 
 /** A shutdown waits for open answers, and a revoked token reads on for this long at most. */
 const LOOK_EVERY_MS = 250;
@@ -58,10 +58,10 @@ export class OpenStreams implements OnApplicationBootstrap {
     return one.stream;
   }
 
-  cutOffSlow(stream: EventStream): void {
+  cutOff(stream: EventStream, reason: CutOffReason): void {
     if (!stream.isOpen) return;
-    this.cut.inc({ reason: 'slow_reader' });
-    stream.cutOff('slow_reader');
+    this.cut.inc({ reason });
+    stream.cutOff(reason);
   }
 
   private look(): void {
@@ -69,9 +69,7 @@ export class OpenStreams implements OnApplicationBootstrap {
       const { stream, orgId, principal } = one;
       if (stream.isGone) this.open.delete(one);
       const reason = this.health.isDraining ? 'shutting_down' : this.mayRead(orgId, principal) ? null : 'token_ended';
-      if (reason === null || !stream.isOpen) continue;
-      this.cut.inc({ reason });
-      stream.cutOff(reason);
+      if (reason !== null) this.cutOff(stream, reason);
     }
   }
 
