@@ -306,6 +306,26 @@ describe('questions about executions', () => {
     expect((await executions.get(`${path}/counts?chatId=${chatId}&${DAY}`)).body.code).toBe('query_too_broad');
   });
 
+  it('says where it does not show all groups, or all attempts of an execution', async () => {
+    const ofMany = await executions.addOrganization();
+    const of = `/v1/orgs/${ofMany}/executions`;
+    const byFunction = async () => (await executions.get(`${of}/counts?by=cloudFunctionId`)).body;
+    const request = triggerRequest({ orgId: ofMany });
+    const attempts = (count: number) =>
+      Array.from({ length: count }, () => attemptOf(request, { request: { headers: {} }, response: null }));
+    const ofFunctions = (count: number) =>
+      Array.from({ length: count }, () => succeeded(triggerRequest({ orgId: ofMany, cloudFunctionId: randomUUID() })));
+    await executions.publish(triggerInvocationResults, succeeded(request, { attempts: attempts(1_000) }), ...ofFunctions(99));
+    await eventually(async () => expect((await byFunction()).data).toHaveLength(100));
+    expect((await byFunction()).truncated).toBe(false);
+    expect((await executions.get(`${of}/${request.invocationId}`)).body.attemptsTruncated).toBe(false);
+    await executions.publish(triggerInvocationResults, succeeded(request, { attempts: attempts(1) }), ...ofFunctions(1));
+    await eventually(async () => expect(await byFunction()).toMatchObject({ truncated: true }));
+    await eventually(async () => expect((await executions.get(`${of}/${request.invocationId}`)).body.attemptsTruncated).toBe(true));
+    expect((await byFunction()).data).toHaveLength(100);
+    expect((await executions.get(`${of}/${request.invocationId}`)).body.attempts).toHaveLength(1_000);
+  });
+
   it('counts over time, in intervals that are given or chosen', async () => {
     const { body } = await executions.get(`${path}/histogram?${DAY}&interval=1h`);
     expect(body).toMatchObject({ interval: '1h', from: at(0) });

@@ -76,5 +76,6 @@ export const executionDetailAnswer = executionAnswer
         response: z.union([hidden, z.object({ headers, body: z.string().nullable(), truncated: z.boolean().nullable() })]).nullable(),
       }),
     ),
+    attemptsTruncated: z.boolean(),
   })
   .meta({ id: 'ExecutionDetail' });

@@ -62,6 +62,8 @@ export interface StoredRequest {
 export interface ExecutionDetail {
   readonly row: Execution;
   readonly attempts: readonly StoredAttempt[];
+  /** There are more, which came later than these. */
+  readonly attemptsTruncated: boolean;
   /** Null when it is not kept any more. */
   readonly request: StoredRequest | null;
 }
@@ -75,7 +77,7 @@ const shown = ({ body, truncated }: StoredRequest): StoredRequest => {
 };
 
 /** With every attempt. Bodies may hold health data: requests and responses are shown to whoever may reveal them. */
-export const executionDetailView = ({ row, attempts, request }: ExecutionDetail, revealed: boolean) => ({
+export const executionDetailView = ({ row, attempts, attemptsTruncated, request }: ExecutionDetail, revealed: boolean) => ({
   ...executionView(row),
   explanation: explainExecution(row),
   attempts: attempts.map((attempt) => ({
@@ -92,6 +94,7 @@ export const executionDetailView = ({ row, attempts, request }: ExecutionDetail,
       : hidden,
     response: revealed ? responseOf(attempt) : hidden,
   })),
+  attemptsTruncated,
 });
 
 const responseOf = ({ responseHeaders, responseBody, responseTruncated }: StoredAttempt) =>

@@ -20,6 +20,7 @@ const countsAnswer = z.object({
   by: countsQuery.shape.by.unwrap(),
   ...range,
   data: z.array(z.object({ value: z.string().nullable(), count: z.int() })),
+  truncated: z.boolean(),
 });
 const histogramAnswer = z.object({
   interval: histogramQuery.shape.interval.unwrap(),
@@ -62,14 +63,15 @@ export class ExecutionsStatisticsController {
   @TakesQuery(countsQuery)
   @Operation({
     summary: 'Count executions by a property',
-    description: 'Of the last day unless a time is given.',
+    description: 'Of the last day unless a time is given. The 100 largest groups are shown; `truncated` says whether there are more.',
     answer: countsAnswer,
     problems: ['query_too_broad'],
   })
   async counts(@Param('orgId') orgId: string, @Query() query: unknown): Promise<z.infer<typeof countsAnswer>> {
     const { by, ...given } = parseQuery(countsQuery, query);
     const { filters, from, to } = bounded(given);
-    return { by, from, to, data: await this.statistics.counts(sameId(orgId), filters, by) };
+    const { groups, truncated } = await this.statistics.counts(sameId(orgId), filters, by);
+    return { by, from, to, data: groups, truncated };
   }
 
   @Get('histogram')

@@ -33,14 +33,16 @@ export class ExecutionsStatistics {
     @Inject(EXECUTIONS_CONFIG) private readonly config: ExecutionsConfig,
   ) {}
 
-  counts(orgId: string, filters: ExecutionFilters, by: CountedBy): Promise<Count[]> {
+  /** The largest groups, and whether there are more. */
+  async counts(orgId: string, filters: ExecutionFilters, by: CountedBy): Promise<{ groups: Count[]; truncated: boolean }> {
     const column = groupColumns[by];
-    return this.counted(
+    const groups = await this.counted<Count>(
       orgId,
       filters,
       (where) => `SELECT ${column}::text AS value, count(*)::integer AS count FROM executions WHERE ${where}
-        GROUP BY ${column} ORDER BY count DESC, value LIMIT ${GROUPS_MAX}`,
+        GROUP BY ${column} ORDER BY count DESC, value LIMIT ${GROUPS_MAX + 1}`,
     );
+    return { groups: groups.slice(0, GROUPS_MAX), truncated: groups.length > GROUPS_MAX };
   }
 
   /** By time, from `from` on; intervals without an execution are left out. */

@@ -51,7 +51,8 @@ export class ExecutionsController {
   @RequireScope('executions:read')
   @Operation({
     summary: 'Read an execution with its attempts',
-    description: 'Requests and responses of its attempts need the scope `executions:reveal`.',
+    description:
+      'Requests and responses of its attempts need the scope `executions:reveal`. The first 1,000 attempts are shown; `attemptsTruncated` says whether there are more.',
     answer: executionDetailAnswer,
   })
   async find(@Param('orgId') orgId: string, @Param('invocationId') invocationId: string, @CurrentPrincipal() principal: Principal) {

@@ -16,7 +16,7 @@ const ATTEMPTS = `
   SELECT attempt_id AS "attemptId", number, origin, started_at AS "startedAt", duration_ms AS "durationMs", http_status AS "httpStatus",
          failure_reason AS "failureReason", failure_detail AS "failureDetail", request_headers AS "requestHeaders",
          response_headers AS "responseHeaders", response_body AS "responseBody", response_truncated AS "responseTruncated"
-  FROM attempts WHERE invocation_id = $1 ORDER BY started_at, number, attempt_id LIMIT ${ATTEMPTS_SHOWN_MAX}`;
+  FROM attempts WHERE invocation_id = $1 ORDER BY started_at, number, attempt_id LIMIT ${ATTEMPTS_SHOWN_MAX + 1}`;
 
 const SCHEDULE_NOW = `
   INSERT INTO due AS known (invocation_id, org_id, cloud_function_id, trigger_id, seq, attempt, origin, priority, due_at, held)
@@ -66,6 +66,11 @@ export class ExecutionsRepository {
       'SELECT body, truncated FROM requests WHERE invocation_id = $1 AND accepted_at = $2',
       [invocationId, execution.acceptedAt],
     );
-    return { row: execution, attempts, request: request ?? null };
+    return {
+      row: execution,
+      attempts: attempts.slice(0, ATTEMPTS_SHOWN_MAX),
+      attemptsTruncated: attempts.length > ATTEMPTS_SHOWN_MAX,
+      request: request ?? null,
+    };
   }
 }
