@@ -7,8 +7,10 @@ import { BackTestsController } from './back-tests/back-tests.controller.js';
 import { PastEvents } from './back-tests/past-events.repository.js';
 import { ExecutionsDatabase } from './database/executions-database.js';
 import { Partitions } from './database/partitions.js';
+import { DeadLetterAudit } from './dead-letters/dead-letter-audit.js';
 import { KeptDeadLettersController } from './dead-letters/kept-dead-letters.controller.js';
 import { KeptDeadLetters } from './dead-letters/kept-dead-letters.repository.js';
+import { OrganizationDeadLettersController } from './dead-letters/organization-dead-letters.controller.js';
 import { DeadLettersConsumer } from './dead-letters.consumer.js';
 import { BacklogMetrics } from './due/backlog-metrics.js';
 import { Claimer } from './due/claimer.js';
@@ -83,6 +85,7 @@ import { TestInvocationsController } from './test-invocations/test-invocations.c
     NotificationWebhookController,
     BackTestsController,
     KeptDeadLettersController,
+    OrganizationDeadLettersController,
     TestInvocationsController,
   ],
   providers: [
@@ -132,6 +135,7 @@ import { TestInvocationsController } from './test-invocations/test-invocations.c
     NotificationDeliveries,
     NotificationSender,
     KeptDeadLetters,
+    DeadLetterAudit,
     RecordedEventsRepository,
     TestRunner,
     TestCalls,

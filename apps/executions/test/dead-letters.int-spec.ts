@@ -48,6 +48,16 @@ describe('dead letters', () => {
     return records;
   };
 
+  // The shape of an event is what the specs are about.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  const audited = async (): Promise<any[]> => {
+    const told = [];
+    const topic = auditEvents.name;
+    for await (const chunk of executions.log.readBack({ topic, partition: 0, untilOffset: 1_000, sinceMs: 0, recordsMax: 1_000 }))
+      told.push(...chunk.map(({ value }) => JSON.parse(String(value))));
+    return told;
+  };
+
   beforeAll(async () => {
     executions = await RunningExecutions.start();
   });
@@ -76,25 +86,67 @@ describe('dead letters', () => {
     expect((await executions.get(`${path}?colour=red`)).status).toBe(400);
   });
 
+  it('hide their value and headers from all but the reveal scope of the organization that they name, operators included', async () => {
+    const [orgId, other] = [await executions.addOrganization(), await executions.addOrganization()];
+    const reader = await executions.addToken(orgId, ['executions:read']);
+    const revealer = await executions.addToken(orgId, ['executions:read', 'executions:reveal']);
+    const stranger = await executions.addToken(other, ['executions:read', 'executions:reveal']);
+    const value = `{"orgId":"${orgId}","text":"unwell"`;
+    const [own, both, nobodys] = await keep(
+      letterOf(Buffer.from(value), { reason: 'not_json', detail: `Unexpected token 'u', ..."xt": unwell"... is not valid JSON` }),
+      letterOf(Buffer.from(`{"orgId":"${orgId}","more":{"orgId":"${other}"}}`)),
+      letterOf(Buffer.from('{"text":"unwell"')),
+    );
+    const read = (id: string | undefined, token?: string, org = orgId) => executions.get(`/v1/orgs/${org}${path.slice(3)}/${id}`, token);
+    await eventually(async () =>
+      expect((await read(own, revealer)).body).toMatchObject({
+        hidden: false,
+        value: { encoding: 'utf-8', text: value },
+        headers: { seq: '3' },
+      }),
+    );
+    for (const answer of [
+      await read(own, reader),
+      await read(own),
+      await executions.get(`${path}/${own}`),
+      await executions.get(`${path}/${nobodys}`),
+    ]) {
+      expect(answer).toMatchObject({ status: 200, body: { hidden: true, value: null, headers: {}, key: 'the key', resentAt: null } });
+      expect(JSON.stringify(answer.body)).not.toContain('unwell');
+    }
+    for (const id of [both, nobodys, randomUUID(), 'nonsense']) expect((await read(id, revealer)).status).toBe(404);
+    await eventually(async () => expect((await read(own, stranger, other)).status).toBe(404));
+    expect((await read(own, stranger)).status).toBe(404);
+    for (const id of [randomUUID(), 'nonsense']) expect((await executions.get(`${path}/${id}`)).status).toBe(404);
+    const revealed = (await audited()).filter(({ action }) => action === 'dead-letter.revealed');
+    expect(revealed).toMatchObject([{ orgId, actor: { type: 'access-token' }, subject: { id: own }, details: { reason: 'not_json' } }]);
+  });
+
   it('show their value as text, or as base64 where it is none, with the reason in words', async () => {
-    const bytes = Buffer.from([0xff, 0x00, 0x7b]);
-    const [text, binary, empty] = await keep(letterOf(Buffer.from('{"é":1}')), letterOf(bytes, { reason: 'not_utf8' }), letterOf(null));
-    const read = async (id?: string) => (await executions.get(`${path}/${id}`)).body;
-    expect(await read(text)).toMatchObject({
-      value: { encoding: 'utf-8', text: '{"é":1}' },
-      key: 'the key',
-      headers: { seq: '3' },
-      resentAt: null,
-    });
+    const orgId = await executions.addOrganization();
+    const token = await executions.addToken(orgId, ['executions:read', 'executions:reveal']);
+    const [bytes, headers] = [Buffer.from([0xff, 0x00, 0x7b]), { 'org-id': orgId }];
+    const [text, binary, empty] = await keep(
+      letterOf(Buffer.from('{"é":1}'), { headers }),
+      letterOf(bytes, { reason: 'not_utf8', headers }),
+      letterOf(null, { headers }),
+    );
+    const read = (id?: string) =>
+      eventually(async () => {
+        const { status, body } = await executions.get(`/v1/orgs/${orgId}/dead-letters/${id}`, token);
+        expect(status).toBe(200);
+        return body;
+      });
+    expect(await read(text)).toMatchObject({ value: { encoding: 'utf-8', text: '{"é":1}' }, key: 'the key', headers });
     expect(await read(binary)).toMatchObject({ value: { encoding: 'base64', base64: bytes.toString('base64') } });
     expect((await read(binary)).explanation).toContain('UTF-8');
     expect((await read(empty)).value).toBeNull();
-    expect((await executions.get(`${path}/${randomUUID()}`)).status).toBe(404);
-    expect((await executions.get(`${path}/nonsense`)).status).toBe(404);
   });
 
   it('are sent again byte for byte, once per request, and say so and remember by whom', async () => {
-    const value = Buffer.from('{"seq": 1.0,  "big": 12345678901234567890}');
+    const orgId = await executions.addOrganization();
+    await eventually(async () => expect((await executions.get(`/v1/orgs/${orgId}/executions`)).status).toBe(200));
+    const value = Buffer.from(`{"seq": 1.0,  "big": 12345678901234567890, "orgId": "${orgId}"}`);
     const letter = letterOf(value);
     const [id] = await keep(letter);
     const before = (await recordsAt(stepRequests.name)).length;
@@ -110,17 +162,11 @@ describe('dead letters', () => {
     await executions.request('POST', `${path}/${id}/resends`);
     expect((await executions.get(`${path}/${id}`)).body.resentCount).toBe(2);
     expect(await recordsAt(stepRequests.name)).toHaveLength(before + 2);
-    const told = [];
-    for await (const chunk of executions.log.readBack({
-      topic: auditEvents.name,
-      partition: 0,
-      untilOffset: 1_000,
-      sinceMs: 0,
-      recordsMax: 1_000,
-    }))
-      told.push(...chunk.map((one) => JSON.parse(String(one.value))));
-    expect(told.filter(({ action, subject }) => action === 'dead-letter.resent' && subject.id === id)).toHaveLength(2);
-    expect(told.find(({ action }) => action === 'dead-letter.revealed')).toMatchObject({ orgId: null, actor: { type: 'operator' } });
+    const resent = (await audited()).filter(({ action, subject }) => action === 'dead-letter.resent' && subject.id === id);
+    expect(resent).toMatchObject([{ orgId }, { orgId }]);
+    const [nobodys] = await keep(letterOf(Buffer.from('{}')));
+    await executions.request('POST', `${path}/${nobodys}/resends`);
+    expect((await audited()).find(({ subject }) => subject.id === nobodys)).toMatchObject({ orgId: null, actor: { type: 'operator' } });
   });
 
   it('are not sent again when they were cut, nor to a topic that holds state', async () => {

@@ -35,9 +35,9 @@ const executionsThat = async (
   return id;
 };
 
-const deadLetterOf = async (log: Installation['log'], operator: Api): Promise<string> => {
+const deadLetterOf = async (log: Installation['log'], operator: Api, orgId: string): Promise<string> => {
   const publisher = new MessagePublisher(log.createPublisher('stage', 'trigger'));
-  await publisher.publish(deadLetters, deadLetters.example);
+  await publisher.publish(deadLetters, { ...deadLetters.example, valueBase64: Buffer.from(`{"orgId":"${orgId}"`).toString('base64') });
   await publisher.close();
   return eventually(async () => {
     const { body } = await operator.get<{ data: { id: string }[] }>('/v1/dead-letters');
@@ -60,7 +60,7 @@ export const setStage = async ({ operator, log }: Installation, endpoint: Custom
     'access-tokens': await created('access-tokens', { name: 'Token', scopes: ['triggers:read'] }),
     executions: await executionsThat(tenant, endpoint, { status: 404 }, 'dead_lettered', 3),
     docs: 'start.js',
-    'dead-letters': await deadLetterOf(log, operator),
+    'dead-letters': await deadLetterOf(log, operator, tenant.orgId),
   });
   const late = { status: 503, headers: { 'retry-after': '3600' } };
   return { tenant, known, waitingId: await executionsThat(tenant, endpoint, late, 'retrying') };

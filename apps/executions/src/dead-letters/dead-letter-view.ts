@@ -49,6 +49,8 @@ export const wholeDeadLetterAnswer = deadLetterAnswer
       ])
       .nullable(),
     valueSha256: z.string().nullable(),
+    /** Its value and headers may be seen with the scope executions:reveal. */
+    hidden: z.boolean(),
   })
   .meta({ id: 'WholeDeadLetter' });
 
@@ -62,12 +64,15 @@ const explanations: Readonly<Record<DeadLetter['reason'], string>> = {
   internal: 'The process that handled it died three times over, so it was taken aside. Once the cause is found, send it again.',
 };
 
+/** Why a text is not JSON is told with what stands around the place. */
+const withoutQuote = (detail: string): string => detail.replace(/, (\.\.\.)?"[^]*"(\.\.\.)? is not valid JSON$/, ' is not valid JSON');
+
 export const deadLetterView = (letter: KeptDeadLetter): z.infer<typeof deadLetterAnswer> => ({
   id: letter.id,
   origin: { topic: letter.topic, partition: letter.partition, offset: Number(letter.offset) },
   reason: letter.reason,
   explanation: explanations[letter.reason],
-  detail: letter.detail,
+  detail: withoutQuote(letter.detail),
   receivedAt: letter.receivedAt.toISOString(),
   key: letter.key,
   truncated: letter.truncated,
@@ -84,14 +89,17 @@ const textOf = (bytes: Buffer): string | null => {
   }
 };
 
-/** With its value: as text where it is UTF-8, else as base64. */
-export const wholeDeadLetterView = (letter: WholeDeadLetter) => {
-  const bytes = letter.valueBase64 === null ? null : Buffer.from(letter.valueBase64, 'base64');
-  const text = bytes === null ? null : textOf(bytes);
-  return {
-    ...deadLetterView(letter),
-    headers: letter.headers,
-    value: bytes === null ? null : text === null ? { encoding: 'base64', base64: letter.valueBase64 } : { encoding: 'utf-8', text },
-    valueSha256: letter.valueSha256,
-  };
+const valueOf = ({ valueBase64 }: WholeDeadLetter) => {
+  if (valueBase64 === null) return null;
+  const text = textOf(Buffer.from(valueBase64, 'base64'));
+  return text === null ? ({ encoding: 'base64', base64: valueBase64 } as const) : ({ encoding: 'utf-8', text } as const);
 };
+
+/** With its value, as text where it is UTF-8, else as base64, and its headers: they may hold health data, and are shown to whoever may reveal them. */
+export const wholeDeadLetterView = (letter: WholeDeadLetter, revealed: boolean): z.infer<typeof wholeDeadLetterAnswer> => ({
+  ...deadLetterView(letter),
+  headers: revealed ? letter.headers : {},
+  value: revealed ? valueOf(letter) : null,
+  valueSha256: letter.valueSha256,
+  hidden: !revealed,
+});

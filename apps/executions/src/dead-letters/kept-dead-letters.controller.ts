@@ -1,19 +1,13 @@
 import { Controller, Get, Inject, type OnApplicationShutdown, Param, Post, Query, UseGuards } from '@nestjs/common';
-import { sameId, uuid } from '@cf/contract';
 import { Idempotent } from '@cf/idempotency';
 import { MESSAGE_LOG, type MessageLog, type Publisher } from '@cf/messaging';
 import { actorOf, CurrentPrincipal, OperatorGuard, type Principal } from '@cf/registry-cache';
-import { AuditTrail, listCursor, notFound, Operation, pageOf, parseQuery, TakesQuery } from '@cf/service-kit';
-import { deadLetterAnswer, deadLetterView, wholeDeadLetterAnswer, type WholeDeadLetter, wholeDeadLetterView } from './dead-letter-view.js';
+import { listCursor, notFound, Operation, pageOf, parseQuery, TakesQuery } from '@cf/service-kit';
+import { DeadLetterAudit } from './dead-letter-audit.js';
+import { letterId, noSuchLetter } from './dead-letter-id.js';
+import { deadLetterAnswer, deadLetterView, wholeDeadLetterAnswer, wholeDeadLetterView } from './dead-letter-view.js';
 import { deadLetterCursor, deadLettersQuery, KeptDeadLetters } from './kept-dead-letters.repository.js';
 import { recordOf } from './resend-dead-letter.js';
-
-const noSuchLetter = 'There is no such dead letter.';
-
-const idOf = (text: string): string => {
-  if (!uuid.safeParse(text).success) throw notFound(noSuchLetter);
-  return sameId(text);
-};
 
 @Controller('v1/dead-letters')
 @UseGuards(OperatorGuard)
@@ -23,7 +17,7 @@ export class KeptDeadLettersController implements OnApplicationShutdown {
 
   constructor(
     private readonly letters: KeptDeadLetters,
-    private readonly audit: AuditTrail,
+    private readonly audit: DeadLetterAudit,
     @Inject(MESSAGE_LOG) log: MessageLog,
   ) {
     this.publisher = log.createPublisher('executions-dead-letters', 'trigger');
@@ -48,14 +42,17 @@ export class KeptDeadLettersController implements OnApplicationShutdown {
     };
   }
 
-  /** Its value may hold anything that somebody wrote to a topic, so looking at it is audited as a reveal is. */
   @Get(':id')
-  @Operation({ summary: 'Read a dead letter with its value', description: 'Looking is audited.', answer: wholeDeadLetterAnswer })
-  async find(@Param('id') id: string, @CurrentPrincipal() principal: Principal) {
-    const letter = await this.letters.find(idOf(id));
+  @Operation({
+    summary: 'Read a dead letter',
+    description:
+      'Its value and headers are `hidden` from operators: an access token of the organization that it names reads them, with `executions:reveal`, under `/v1/orgs/{orgId}/dead-letters/{id}`.',
+    answer: wholeDeadLetterAnswer,
+  })
+  async find(@Param('id') id: string) {
+    const letter = await this.letters.find(letterId(id));
     if (letter === null) throw notFound(noSuchLetter);
-    await this.record('dead-letter.revealed', letter, principal);
-    return wholeDeadLetterView(letter);
+    return wholeDeadLetterView(letter, false);
   }
 
   @Post(':id/resends')
@@ -66,17 +63,12 @@ export class KeptDeadLettersController implements OnApplicationShutdown {
   })
   async resend(@Param('id') id: string, @CurrentPrincipal() principal: Principal) {
     const { id: actor } = actorOf(principal);
-    const letter = await this.letters.resend(idOf(id), actor ?? principal.type, async (found) => {
+    const letter = await this.letters.resend(letterId(id), actor ?? principal.type, async (found) => {
       const record = recordOf(found);
-      await this.record('dead-letter.resent', found, principal);
+      await this.audit.record('dead-letter.resent', found, principal);
       await this.publisher.publish(record);
     });
     if (letter === null) throw notFound(noSuchLetter);
     return deadLetterView(letter);
-  }
-
-  private record(action: string, { id, topic, reason }: WholeDeadLetter, principal: Principal): Promise<void> {
-    const subject = { type: 'dead-letter', id };
-    return this.audit.record({ orgId: null, actor: actorOf(principal), action, outcome: 'done', subject, details: { topic, reason } });
   }
 }
