@@ -66,6 +66,7 @@ describe('deploy/nginx.conf', () => {
     ['/v1/orgs/o/executions?limit=1', 'executions'],
     ['/v1/orgs/o/executions/i/retries', 'executions'],
     ['/v1/orgs/o/dead-letters/d', 'executions'],
+    ['/v1/orgs/o/notification-webhook/deliveries', 'executions'],
     ['/v1/orgs/o/chat-events', 'gateway'],
     ['/v1/orgs/o/step-executions', 'gateway'],
     ['/openapi.json', 'registry'],
