@@ -9,7 +9,7 @@ export const IMPERSONAL =
 export const CURSORS = ['executions', 'replays', 'notifications', 'notification-webhook/deliveries'] as const;
 
 export type Names = Readonly<
-  Record<(typeof FILTERED)[number] | 'invocationId' | 'waitingId' | 'stepInvocationId' | 'replayId' | 'text', string>
+  Record<(typeof FILTERED)[number] | 'invocationId' | 'waitingId' | 'stepInvocationId' | 'replayId' | 'deadLetterId' | 'text', string>
 >;
 export interface Ask {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
@@ -43,6 +43,7 @@ export const nobodys = (): Names => ({
   waitingId: randomUUID(),
   stepInvocationId: randomUUID(),
   replayId: randomUUID(),
+  deadLetterId: randomUUID(),
   text: randomUUID(),
 });
 
@@ -66,6 +67,7 @@ export const reads: Readonly<Record<string, (names: Names) => Ask[]>> = {
   executionsStatisticsHistogram: byFilters('executions/histogram', '&interval=1h'),
   functionHealthFind: ({ cloudFunctionId }) => [get(`cloud-functions/${cloudFunctionId}/health`)],
   notificationsList: ({ cloudFunctionId }) => [get(`notifications?cloudFunctionId=${cloudFunctionId}`)],
+  organizationDeadLettersFind: ({ deadLetterId }) => [get(`dead-letters/${deadLetterId}`)],
   replaysFind: ({ replayId }) => [get(`replays/${replayId}`)],
   backTestsTest: ({ eventId, triggerId }) => [
     post('triggers/back-tests', { eventIds: [eventId] }),

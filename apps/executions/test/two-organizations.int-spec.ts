@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { stepInvocationId, stepResults, triggerInvocationResults } from '@cf/contract';
+import { deadLetters, stepInvocationId, stepResults, triggerInvocationResults } from '@cf/contract';
 import { eventually } from '@cf/testing';
 import {
   type Ask,
@@ -57,6 +57,7 @@ describe('two organizations', () => {
   }
   let ours: Organization;
   let theirs: Organization;
+  let letters = 0;
 
   const send = ({ orgId }: Pick<Organization, 'orgId'>, { method, path, body }: Ask, token: string) =>
     executions.request(method, path.startsWith('/') ? path : `/v1/orgs/${orgId}/${path}`, { token, ...(body !== undefined && { body }) });
@@ -95,7 +96,14 @@ describe('two organizations', () => {
     // It skips the step, and so ends.
     const replay = await send({ orgId }, post('replays', { name: 'all', invocationIds: [names.stepInvocationId] }), token);
     await send({ orgId }, post('replays', { name: 'more', invocationIds: [names.stepInvocationId] }), token);
-    const one = { orgId, token, receiver, names: { ...names, replayId: replay.body.id } };
+    const valueBase64 = Buffer.from(`{"orgId":"${orgId}","text":"${names.text}"`).toString('base64');
+    const origin = { ...deadLetters.example.origin, offset: letters++ };
+    await executions.publish(deadLetters, { ...deadLetters.example, origin, key: orgId, valueBase64 });
+    const deadLetterId = await eventually(async () => {
+      const { body } = await executions.get('/v1/dead-letters');
+      return body.data.find(({ key }: { key: string }) => key === orgId).id;
+    });
+    const one = { orgId, token, receiver, names: { ...names, replayId: replay.body.id, deadLetterId } };
     await eventually(async () =>
       expect((await own(one, 'replays')).data).toMatchObject([{ status: 'completed' }, { status: 'completed' }]),
     );
