@@ -13,15 +13,19 @@ export const gaugeConsumers = (metrics: Metrics, stats: () => readonly ConsumerS
   gauge('cf_consumer_queued_records', 'Records delivered and not begun', (group) => group.queued);
   gauge('cf_consumer_buffered_bytes', 'Bytes of records delivered and not completed', (group) => group.bytes);
   gauge('cf_consumer_oldest_age_seconds', 'Age of the oldest record that is not completed', (group) => group.oldestAgeMs / 1_000);
-  gauge('cf_consumer_in_flight', 'Handlers that run', (group) => group.inFlight);
+  gauge('cf_consumer_in_flight', 'Handlers that hold a slot', (group) => group.inFlight);
   gauge('cf_consumer_unacknowledged', 'Handlers whose slot is free again and whose results are not acknowledged', (group) => group.yielded);
   gauge('cf_consumer_held_partitions', 'Partitions whose fetching is stopped because the buffer is full', (group) => group.heldPartitions);
   gauge('cf_consumer_held_seconds', 'Time in which fetching of any partition was stopped, in all', (group) => group.heldMs / 1_000);
   gauge('cf_consumer_surplus_records', 'Records beyond the quota of their bulkhead that are being let go', (group) => group.surplus);
-  gauge('cf_consumer_commit_lag_records', 'Records that would be delivered again after a crash', (group) => group.commitLag);
-  gauge('cf_consumer_duplicates_dropped', 'Records that were delivered again and dropped', (group) => group.duplicatesDropped);
+  gauge('cf_consumer_commit_lag_records', 'Records delivered from the committed offset on, done ones included', (group) => group.commitLag);
+  gauge(
+    'cf_consumer_duplicates_dropped',
+    'Records delivered again, or completed by an earlier owner, in all',
+    (group) => group.duplicatesDropped,
+  );
   gauge('cf_consumer_rebalances', 'Times that ownership of partitions was settled, in all', (group) => group.rebalances);
-  metrics.gauge('cf_consumer_in_flight_busiest', 'Handlers that run for the busiest bulkheads, by rank', ['group', 'rank'], (metric) => {
+  metrics.gauge('cf_consumer_in_flight_busiest', 'Slots that the busiest bulkheads hold, by rank', ['group', 'rank'], (metric) => {
     for (const { group, inFlightByBulkhead } of stats()) {
       const busiest = Object.values(inFlightByBulkhead).sort((one, other) => other - one);
       for (let rank = 1; rank <= RANKS; rank++) metric.set({ group, rank: String(rank) }, busiest[rank - 1] ?? 0);
