@@ -49,6 +49,11 @@ export const observeConsumers = (metrics: Metrics, logger: Logger): ConsumerObse
   const retries = metrics.counter('cf_consumer_retries_total', 'Handlers that failed and are tried again in place', ['group']);
   const surplus = metrics.counter('cf_consumer_surplus_total', 'Records that were beyond the quota of their bulkhead', ['group']);
   const letters = metrics.counter('cf_dead_letters_total', 'Records that became dead letters', ['group', 'reason']);
+  const preparations = metrics.counter(
+    'cf_consumer_preparation_failures_total',
+    'Preparations of newly owned partitions that failed and are tried again',
+    ['group'],
+  );
   const rejoins = metrics.counter('cf_consumer_rejoins_total', 'Times a group fell out and joined anew', ['group']);
   return {
     surplus: (group) => surplus.inc({ group }),
@@ -60,6 +65,10 @@ export const observeConsumers = (metrics: Metrics, logger: Logger): ConsumerObse
     deadLettered: (group, record, reason) => {
       letters.inc({ group, reason });
       logger.warn({ group, ...placeOf(record), reason }, 'dead letter');
+    },
+    preparationFailed: (group, error) => {
+      preparations.inc({ group });
+      logger.warn({ group, err: error }, 'new partitions are not prepared; they wait, and it is tried again');
     },
     commitFailed: (group, error) => logger.warn({ group, err: error }, 'offsets were not committed; they are tried again'),
     rejoining: (group, error) => {
