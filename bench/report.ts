@@ -28,6 +28,7 @@ const headings: Readonly<Record<string, string>> = {
   callsPerSecond: 'calls/s',
   from: 'from – to',
   cpuUsPerCall: 'CPU µs a call',
+  endpointCore: 'endpoint, of a core',
   p50Ms: 'p50 ms',
   p99Ms: 'p99 ms',
   p99From: 'p99, from – to',

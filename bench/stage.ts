@@ -9,6 +9,7 @@ import { KafkaLog } from '@cf/messaging';
 import { Kafka, logLevel } from 'kafkajs';
 import type { Candidate } from './candidate.ts';
 import { publishAll, triggerRequestRecord } from './feed.ts';
+import { median, round, spread } from './figures.ts';
 import { type BenchCustomer, writeRegistry } from './registry-fixture.ts';
 
 export const PARTITIONS = 12;
@@ -159,7 +160,19 @@ const between = (before: Instant, after: Instant): Rate => {
     cpuUsPerCall:
       before.cpuMs === null || after.cpuMs === null || calls === 0 ? null : Math.round(((after.cpuMs - before.cpuMs) * 1_000) / calls),
     calls,
-    endpointCore: Number(((after.endpointCpuMs - before.endpointCpuMs) / ms).toFixed(2)),
+    endpointCore: round((after.endpointCpuMs - before.endpointCpuMs) / ms, 2),
+  };
+};
+
+/** What the rounds of one contender come to. */
+export const mediansOf = (of: readonly Rate[]) => {
+  const rates = of.map(({ callsPerSecond }) => callsPerSecond);
+  return {
+    callsPerSecond: median(rates),
+    from: spread(rates),
+    cpuUsPerCall: median(of.map(({ cpuUsPerCall }) => cpuUsPerCall ?? Number.NaN)),
+    endpointCore: median(of.map(({ endpointCore }) => endpointCore)),
+    rounds: of.length,
   };
 };
 
@@ -190,6 +203,6 @@ export const measureDrain = async (stage: Stage, running: Running): Promise<Rate
   return {
     ...between(before, await now(where, running)),
     callsPerSecond: Math.round(calls / seconds),
-    seconds: Number(seconds.toFixed(1)),
+    seconds: round(seconds),
   };
 };

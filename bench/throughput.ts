@@ -4,8 +4,8 @@
  * endpoint, the very same records, as many calls at once, results published by all of them. Rounds are interleaved.
  */
 import { type Contenders, isFramework, type Peer } from './contenders.ts';
-import { median, round, spread } from './figures.ts';
-import { measureDrain, measureRate, PARTITIONS, type Rate, setStage, type Stage, type Where } from './stage.ts';
+import { round } from './figures.ts';
+import { measureDrain, measureRate, mediansOf, PARTITIONS, type Rate, setStage, type Stage, type Where } from './stage.ts';
 import type { Workload } from './workloads.ts';
 
 const CHATS = 5_000;
@@ -62,12 +62,7 @@ export const measureThroughput = async (workload: Workload, options: ThroughputO
     }
   }
   await stage.clear();
-  const medians = chosen.map((peer) => {
-    const of = rounds.get(peer) ?? [];
-    const rates = of.map((each) => each.callsPerSecond);
-    const cpu = median(of.map((each) => each.cpuUsPerCall ?? Number.NaN));
-    return [peer, { callsPerSecond: median(rates), from: spread(rates), cpuUsPerCall: cpu, rounds: of.length }] as const;
-  });
+  const medians = chosen.map((peer) => [peer, mediansOf(rounds.get(peer) ?? [])] as const);
   const ours = medians.find(([peer]) => peer === 'invoker')?.[1];
   const ratios = medians
     .filter(([peer]) => peer !== 'invoker' && ours !== undefined)

@@ -7,10 +7,10 @@ import { chatEvents, eventExample, flows, registryTriggers, type Trigger } from 
 import { Candidate } from './candidate.ts';
 import { CONCURRENCY, together } from './contenders.ts';
 import { publishAll } from './feed.ts';
-import { median, round, spread } from './figures.ts';
+import { round } from './figures.ts';
 import { hasRestate, runRestate } from './peers/restate-peer.ts';
 import { serviceEnv, writeRegistry } from './registry-fixture.ts';
-import { forgetTopics, measureRate, openLog, type Rate, type Running, tellEndpoint, type Where } from './stage.ts';
+import { forgetTopics, measureRate, mediansOf, openLog, type Rate, type Running, tellEndpoint, type Where } from './stage.ts';
 
 type Side = 'ours' | 'restate';
 
@@ -92,12 +92,7 @@ export const measureWholePath = async (options: WholePathOptions): Promise<objec
       process.stdout.write(`  round ${index + 1} ${side}: ${JSON.stringify(rate)}\n`);
     }
   }
-  const medians = sides.map((side) => {
-    const of = rounds.get(side) ?? [];
-    const rates = of.map((each) => each.callsPerSecond);
-    const cpuUsPerCall = median(of.map((each) => each.cpuUsPerCall ?? Number.NaN));
-    return [side, { callsPerSecond: median(rates), from: spread(rates), cpuUsPerCall, rounds: of.length }] as const;
-  });
+  const medians = sides.map((side) => [side, mediansOf(rounds.get(side) ?? [])] as const);
   const [ours, restate] = medians.map(([, each]) => each);
   const ratio = (figure: 'callsPerSecond' | 'cpuUsPerCall'): number => round((ours?.[figure] ?? 0) / (restate?.[figure] ?? Number.NaN), 2);
   return {
