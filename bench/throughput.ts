@@ -9,8 +9,8 @@ import { measureDrain, measureRate, mediansOf, PARTITIONS, type Rate, setStage, 
 import type { Workload } from './workloads.ts';
 
 const CHATS = 5_000;
-/** No contender is faster on two cores. */
-const CALLS_PER_SECOND_MAX = 18_000;
+/** The JVM was seen at 32,831 on two cores, and a backlog that runs dry cuts its window short; 3 s of so many take 110 MB of the broker's disk. */
+const CALLS_PER_SECOND_MAX = 33_000;
 const FRAMEWORK_ROUNDS_MAX = 2;
 const WARM_CALLS = 20_000;
 
