@@ -98,7 +98,20 @@ counted); half the calls belong to one chat (\`hot\`); 60,000 waiting requests f
       `${cell(perSecond)} a second.\n\n${table(asRows(medians), 'path')}\n${table({ ratio: ratios as Row }, '')}`,
   },
   {
-    title: 'A dead function among twenty',
+    title: 'A dead function among twenty that take all there is',
+    parts: ['saturation'],
+    text: `Calls a second of the nineteen others while a backlog is worked off, the very same one in both arms: all of the twenty answer, or one never does. Its
+requests are called and time out, or are deferred: by its quota of the window, and once its circuit is open.`,
+    show: ({ byChats }) =>
+      Object.entries(asRows(byChats))
+        .map(
+          ([chats, { medians, ratio, outcomes }]) =>
+            `### ${chats}\n\n${table(asRows(medians), 'arm')}\n${table({ 'one dead to all well': ratio as Row }, 'ratio of rates, by round')}\n${table({ 'one dead, last round': outcomes as Row }, 'how all twenty ended')}`,
+        )
+        .join('\n'),
+  },
+  {
+    title: 'A dead function among twenty at a steady rate',
     parts: ['isolation'],
     text: 'Time from publish to result of the nineteen others. Each round has two arms in which all is well; what they differ by is noise.',
     show: ({ perSecond, medians, ratiosOfP99 }) =>

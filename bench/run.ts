@@ -16,6 +16,7 @@ import { measureRecorder } from './recorder.ts';
 import { writeReport } from './report.ts';
 import { keepResult } from './results.ts';
 import { measureRoundTrip } from './round-trip.ts';
+import { measureSaturation } from './saturation.ts';
 import { measureSecondStart } from './second-start.ts';
 import type { Where } from './stage.ts';
 import { measureSteady } from './steady.ts';
@@ -48,6 +49,7 @@ const beside: Record<string, Part> = {
   'whole-path': (where) => measureWholePath({ where, rounds, seconds: setting('SECONDS', 3) }),
   overload: (where) =>
     measureOverload({ where, minutes: setting('OVERLOAD_MINUTES', 10), budgetMiB: setting('OVERLOAD_BUDGET_MIB', 1_024) }),
+  saturation: (where) => measureSaturation({ where, rounds, seconds: setting('SATURATION_SECONDS', 12) }),
   isolation: (where) => measureIsolation({ ...where, rounds, seconds: setting('ISOLATION_SECONDS', 12) }),
 };
 
