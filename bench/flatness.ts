@@ -11,8 +11,10 @@ import { measureRate, type Rate, setStage, type Stage, statsOf, tellEndpoint, ty
 
 const CHATS = [100, 1_000, 10_000, 100_000] as const;
 const FUNCTIONS = [10, 100, 1_000, 10_000] as const;
-/** A circuit opens at 20 calls in 10 s, so that many functions fail often enough. */
-const FAILING = 400;
+/** As many circuits as a lane remembers; one opens at 20 calls in 10 s, so a function's come in a row, few others between them. */
+const FAILING = { functions: 4_000, callsInARow: 25, windowRecords: 5_000 } as const;
+/** By then the first of them are half open. */
+const OPENING_MS_MAX = 30_000;
 /** One in so many calls is made before the measured ones. */
 const WARM_SHARE = 10;
 
@@ -92,23 +94,23 @@ const settle = async (
 
 /** Circuits that are open, and what they take. */
 const measureOpenCircuits = async (where: Where): Promise<object> => {
-  const paths = Array.from({ length: FAILING }, () => '/status/500');
-  const stage = await setStage(where, 'open', { records: FAILING * 50, paths, chats: 1_000, bodyBytes: 40 });
+  const { functions, callsInARow, windowRecords } = FAILING;
+  const paths = Array.from({ length: functions }, () => '/status/500');
+  const stage = await setStage(where, 'open', {
+    records: functions * callsInARow,
+    inARow: callsInARow,
+    paths,
+    chats: 1_000,
+    bodyBytes: 40,
+  });
   await tellEndpoint(where.target, 'reset');
-  const running = runInvokers(stage, 1, ENV);
+  const running = runInvokers(stage, 1, { ...ENV, INVOKER_TRIGGER_WINDOW_RECORDS: String(windowRecords) });
   const invoker = running.programs[0] as Candidate;
+  const circuitsOpen = (): Promise<number> => metricOf(invoker, 'cf_circuit_state', 'state="open"');
   try {
-    for (
-      const giveUpAt = Date.now() + 30_000;
-      Date.now() < giveUpAt && (await metricOf(invoker, 'cf_circuit_state', 'state="open"')) < FAILING;
-
-    )
-      await pause(200);
-    const result = {
-      failing: FAILING,
-      circuitsOpen: await metricOf(invoker, 'cf_circuit_state', 'state="open"'),
-      ...(await lookInside(invoker)),
-    };
+    await invoker.ready;
+    for (const giveUpAt = Date.now() + OPENING_MS_MAX; Date.now() < giveUpAt && (await circuitsOpen()) < functions; ) await pause(200);
+    const result = { failing: functions, circuitsOpen: await circuitsOpen(), ...(await lookInside(invoker)) };
     process.stdout.write(`  ${JSON.stringify(result)}\n`);
     return result;
   } finally {

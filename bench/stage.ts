@@ -33,6 +33,8 @@ export interface Backlog {
   /** Where function number n is called; their number. */
   readonly paths: readonly string[];
   readonly chats: number;
+  /** So many records of a function follow each other; else its turn comes once in a round of all. */
+  readonly inARow?: number;
   /** Share of records that belong to one chat. */
   readonly hotShare?: number;
   readonly signed?: boolean;
@@ -103,7 +105,7 @@ export const forgetTopics = (brokers: string, prefix: string): Promise<void> =>
 export const setStage = async (where: Where, name: string, backlog: Backlog): Promise<Stage> => {
   const prefix = `${name}${Date.now()}.`;
   const log = await openLog(where.brokers, prefix, [triggerInvocationRequests.name, 'out']);
-  const { paths, records, chats, hotShare = 0, bodyBytes = 340 } = backlog;
+  const { paths, records, chats, inARow = 1, hotShare = 0, bodyBytes = 340 } = backlog;
   const customer = await writeRegistry(
     log,
     where.target,
@@ -113,7 +115,7 @@ export const setStage = async (where: Where, name: string, backlog: Backlog): Pr
   const chatIds = Array.from({ length: chats }, () => randomUUID());
   const body = JSON.stringify({ type: 'ChatOpened', pad: 'x'.repeat(bodyBytes - 31) });
   await publishAll(log, records, (index) => {
-    const turn = index % paths.length;
+    const turn = Math.floor(index / inARow) % paths.length;
     const chat = Math.random() < hotShare ? 0 : Math.floor(index / Math.min(paths.length, FUNCTIONS_OF_A_CHAT)) % chats;
     return triggerRequestRecord({
       orgId: customer.orgId,
