@@ -1,5 +1,6 @@
 /** What the topics' logs hold after an invokers run, written down for the checker. */
 import {
+  type InvocationRequest,
   type InvocationResult,
   messageHeader,
   stepInvocationRequests,
@@ -88,6 +89,9 @@ export const writeTopicFacts = async (log: MessageLog, brokers: string, prefix: 
     const { requestId, deadline } = jsonOf<{ requestId: string; deadline: string }>(record);
     writer.write(numberOf(requestId), Date.parse(deadline));
   });
+  await writeAll(log, stepInvocationRequests.name, folder, 'stepInvocations', (record, writer) =>
+    writer.write(record.partition, record.offset, numberOf(jsonOf<InvocationRequest>(record).step?.requestId ?? '')),
+  );
   await writeAll(log, stepResults.name, folder, 'stepResults', (record, writer) => {
     const { requestId, outcome, failureReason } = jsonOf<{ requestId: string; outcome: string; failureReason: string | null }>(record);
     writer.write(numberOf(requestId), failureReason ?? outcome, record.timestampMs);

@@ -35,6 +35,7 @@ const sound: InvokersFacts = {
   results: numbers.map((number) => ({ number, outcome: 'succeeded', attemptId: `a${number}`, atMs: calledAtMs(number) + 20 })),
   commits: numbers.map((number) => ({ lane: 'trigger', partition: PARTITION, offset: number + 1, atMs: calledAtMs(number) + 30 })),
   stepRequests: [{ number: 0, deadlineMs: DEADLINE_MS }],
+  stepInvocations: [{ partition: PARTITION, offset: 0, number: 0 }],
   stepResults: [{ number: 0, outcome: 'succeeded', atMs: 30_020 }],
   lags: [{ group: 'invoker.trigger', topic: 'requests', partition: PARTITION, endOffset: TRIGGERS, committedOffset: TRIGGERS }],
 };
@@ -62,6 +63,10 @@ const afterwards = [...uncommitted, { lane: 'trigger', partition: PARTITION, off
 const first = begin(last);
 const second = begin(last, { worker: 2, atMs: struckAtMs + 7_000 });
 const sideBySide = [...withoutCallsOf(last), ...whole(0, { lane: 'step', atMs: 30_000 }), first, second, end(first), end(second)];
+
+/** The step was called by worker 1 at 30,000 and is again by worker 2. */
+const stepCalledAgain = withCalls(...whole(0, { lane: 'step', worker: 2, atMs: 37_000 }));
+const stepCommitted = (atMs: number) => ({ lane: 'step', partition: PARTITION, offset: 1, atMs }) as const;
 
 describe('the plan of an invokers run', () => {
   it('is told by ids', () => {
@@ -126,6 +131,11 @@ describe('the checker of an invokers run', () => {
       /step 0 .* no fault explains it/,
     ],
     [
+      'a step that is repeated although it was committed',
+      { calls: stepCalledAgain, commits: [...sound.commits, stepCommitted(30_020)], faults: [fault('kill', 30_030)] },
+      /step 0 .* after it was committed/,
+    ],
+    [
       'a later one of an order key that begins first',
       { calls: [...whole(FUNCTIONS, { atMs: 500 }), ...whole(0), ...numbers.filter((n) => n % 3 !== 0 || n > 3).flatMap((n) => whole(n))] },
       /trigger 0 began after a later one of its order key/,
@@ -168,6 +178,15 @@ describe('the checker of an invokers run', () => {
     expect(effects).toMatchObject([{ repeated: { trigger: 1, step: 0 }, overlaps: 1 }]);
   });
 
+  it('counts a step that a kill repeats before it is committed, or that was asked for twice, beside its bound', () => {
+    const repeats = { calls: stepCalledAgain, faults: [fault('kill', 30_030)] };
+    const { violations, figures } = judge({ ...repeats, commits: [...sound.commits, stepCommitted(37_020)] });
+    expect(violations).toEqual([]);
+    expect(figures).toMatchObject({ repeatedStepCalls: 1, stepCallsRepeatedByOneFault: 1, stepCallsRepeatedByOneFaultMax: 514 });
+    const stepInvocations = [...sound.stepInvocations, { partition: PARTITION, offset: 1, number: 0 }];
+    expect(judge({ ...repeats, commits: [...sound.commits, stepCommitted(30_020)], stepInvocations }).violations).toEqual([]);
+  });
+
   it('counts what a worker calls that wakes up and does not know yet, though another one did it', () => {
     const pause = fault('pause', calledAtMs(last) - 8_000, { worker: 2, toMs: struckAtMs });
     const woken = withCalls(...whole(last, { worker: 2, atMs: struckAtMs + 100 }));
@@ -201,6 +220,7 @@ describe('the checker of an invokers run', () => {
       results: many.map((number) => ({ number, outcome: 'succeeded', attemptId: `a${number}`, atMs: 4_100 })),
       commits: [],
       stepRequests: [],
+      stepInvocations: [],
       stepResults: [],
       lags: [],
     };

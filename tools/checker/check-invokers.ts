@@ -12,7 +12,7 @@
  */
 import { isAnswerLost, repeatedMax } from './explain-by-faults.ts';
 import type { CommitFact, InvokersFacts } from './invokers-facts.ts';
-import { type Calls, type Commits, type FaultEffect, Findings, judgeCalls, type Requests } from './judge-calls.ts';
+import { type Calls, type Commits, type FaultEffect, Findings, judgeCalls, type Places, type Requests } from './judge-calls.ts';
 
 /** The gateway waits until the deadline and 2 s (guarantees.md §2). */
 const ANSWER_WAITED_FOR_MS = 2_000;
@@ -43,6 +43,21 @@ const readRequests = ({ run, requests }: InvokersFacts, found: Findings): Reques
   });
   for (const of of partitions) of?.sort((a, b) => offsetOf[a]! - offsetOf[b]!);
   return { partitionOf, offsetOf, partitions, repeated };
+};
+
+/** A step that was asked for twice may be called until the later request is committed: its invokers know each other's calls by the log alone. */
+const readStepPlaces = ({ run, stepInvocations }: InvokersFacts, found: Findings): Places => {
+  const partitionOf = new Int16Array(run.steps).fill(-1);
+  const offsetOf = new Int32Array(run.steps);
+  for (const { partition, offset, number } of stepInvocations) {
+    if (number >= run.steps) {
+      found.broken(`step ${number} was passed on and never asked for`);
+      continue;
+    }
+    partitionOf[number] = partition;
+    offsetOf[number] = Math.max(offsetOf[number]!, offset);
+  }
+  return { partitionOf, offsetOf };
 };
 
 const readCommits = ({ commits }: InvokersFacts, found: Findings): Commits => {
@@ -170,7 +185,8 @@ export const checkInvokers = (facts: InvokersFacts): InvokersVerdict => {
   for (const { number, deadlineMs } of facts.stepRequests) deadlines[number] = deadlineMs;
   const requests = readRequests(facts, found);
   const commits = readCommits(facts, found);
-  const calls = judgeCalls(facts, { requests, commits, deadlines }, effects, found);
+  const places = { trigger: requests, step: readStepPlaces(facts, found) };
+  const calls = judgeCalls(facts, { places, commits, deadlines }, effects, found);
   const results = judgeResults(facts, calls, found);
   judgeCommits(commits, requests, results, found);
   const steps = judgeSteps(facts, deadlines, calls, found);
@@ -186,6 +202,7 @@ export const checkInvokers = (facts: InvokersFacts): InvokersVerdict => {
     if (endOffset !== (committedOffset ?? 0))
       found.broken(`${group} is committed to ${committedOffset} of ${endOffset} of ${topic} ${partition}`);
   }
+  const most = (read: (effect: FaultEffect) => number): number => Math.max(0, ...effects.map(read));
   const sum = (read: (effect: FaultEffect) => number): number => effects.reduce((total, effect) => total + read(effect), 0);
   return {
     violations: found.told,
@@ -200,6 +217,10 @@ export const checkInvokers = (facts: InvokersFacts): InvokersVerdict => {
       calls: calls.count,
       repeatedTriggerCalls: sum(({ repeated }) => repeated.trigger),
       repeatedStepCalls: sum(({ repeated }) => repeated.step),
+      triggerCallsRepeatedByOneFault: most(({ repeated }) => repeated.trigger),
+      triggerCallsRepeatedByOneFaultMax: most(({ repeatedMax: max }) => max.trigger),
+      stepCallsRepeatedByOneFault: most(({ repeated }) => repeated.step),
+      stepCallsRepeatedByOneFaultMax: most(({ repeatedMax: max }) => max.step),
       callsOfWokenWorkers: calls.unaware,
       overlapsOfOrderKeys: sum(({ overlaps }) => overlaps),
       requestsAppendedAgain: requests.repeated,

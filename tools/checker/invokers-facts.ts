@@ -27,7 +27,7 @@ export type CallEvent =
     }
   | { readonly begins: false; readonly call: number };
 
-/** A record of `invocation.requests.trigger`. */
+/** A record of `invocation.requests.trigger` or `invocation.requests.step`. */
 export interface RequestFact {
   readonly partition: number;
   readonly offset: number;
@@ -86,11 +86,13 @@ export interface InvokersFacts {
   readonly results: Iterable<ResultFact>;
   readonly commits: Iterable<CommitFact>;
   readonly stepRequests: Iterable<StepRequestFact>;
+  /** What became of them on their way to an invoker. */
+  readonly stepInvocations: Iterable<RequestFact>;
   readonly stepResults: Iterable<StepResultFact>;
   readonly lags: readonly LagFact[];
 }
 
-export type LogFile = 'calls' | 'requests' | 'results' | 'commits' | 'stepRequests' | 'stepResults';
+export type LogFile = 'calls' | 'requests' | 'results' | 'commits' | 'stepRequests' | 'stepInvocations' | 'stepResults';
 export const logFile = (folder: string, name: LogFile): string => join(folder, `${name}.log`);
 
 const FLUSH_CHARS = 256 * 1024;
@@ -150,17 +152,19 @@ const readCall = ([sign, call, worker, of, number, atMs]: readonly string[]): Ca
     ? { begins: true, call: Number(call), worker: Number(worker), lane: lane(of), number: Number(number), atMs: Number(atMs) }
     : { begins: false, call: Number(call) };
 
+const readRequest = ([partition, offset, number]: readonly string[]): RequestFact => ({
+  partition: Number(partition),
+  offset: Number(offset),
+  number: Number(number),
+});
+
 export const writeRun = (folder: string, facts: Pick<InvokersFacts, 'run' | 'faults' | 'lags'>): void =>
   writeFileSync(join(folder, 'run.json'), JSON.stringify(facts, null, 2));
 
 export const readInvokersFacts = (folder: string): InvokersFacts => ({
   ...(JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8')) as Pick<InvokersFacts, 'run' | 'faults' | 'lags'>),
   calls: mapped(logFile(folder, 'calls'), readCall),
-  requests: mapped(logFile(folder, 'requests'), ([partition, offset, number]) => ({
-    partition: Number(partition),
-    offset: Number(offset),
-    number: Number(number),
-  })),
+  requests: mapped(logFile(folder, 'requests'), readRequest),
   results: mapped(logFile(folder, 'results'), ([number, outcome = '', attemptId = '', atMs]) => ({
     number: Number(number),
     outcome,
@@ -177,6 +181,7 @@ export const readInvokersFacts = (folder: string): InvokersFacts => ({
     number: Number(number),
     deadlineMs: Number(deadlineMs),
   })),
+  stepInvocations: mapped(logFile(folder, 'stepInvocations'), readRequest),
   stepResults: mapped(logFile(folder, 'stepResults'), ([number, outcome = '', atMs]) => ({
     number: Number(number),
     outcome,

@@ -22,10 +22,14 @@ export interface FaultEffect {
   overlaps: number;
 }
 
-/** Where each trigger lies in its topic, and what lies in each partition, in its order. */
-export interface Requests {
+/** Where the request of each invocation lies in its topic; the partition is -1 for one that does not. */
+export interface Places {
   readonly partitionOf: Int16Array;
   readonly offsetOf: Int32Array;
+}
+
+/** Of triggers also what lies in each partition, in its order. */
+export interface Requests extends Places {
   readonly partitions: readonly (readonly number[])[];
   readonly repeated: number;
 }
@@ -34,7 +38,7 @@ export interface Requests {
 export type Commits = Readonly<Record<Lane, readonly CommitFact[][]>>;
 
 interface Known {
-  readonly requests: Requests;
+  readonly places: Readonly<Record<Lane, Places>>;
   readonly commits: Commits;
   /** Of each step, ms since the epoch. */
   readonly deadlines: Float64Array;
@@ -88,18 +92,23 @@ export interface Calls {
 
 export const judgeCalls = (
   facts: InvokersFacts,
-  { requests, commits, deadlines }: Known,
+  { places, commits, deadlines }: Known,
   effects: readonly FaultEffect[],
   found: Findings,
 ): Calls => {
   const { run, faults } = facts;
   const called = { trigger: new Called(run.triggers), step: new Called(run.steps) };
-  const watermark = watermarks(commits.trigger);
+  const watermark = { trigger: watermarks(commits.trigger), step: watermarks(commits.step) };
   const open = new Map<number, OpenCall>();
   const openOf = new Map<number, Set<number>>();
   const highest = new Int32Array(ORDER_KEYS).fill(-1);
   let count = 0;
   let unaware = 0;
+
+  const isCommitted = (lane: Lane, number: number, atMs: number): boolean => {
+    const { partitionOf, offsetOf } = places[lane];
+    return partitionOf[number] !== -1 && offsetOf[number]! < watermark[lane](partitionOf[number]!, atMs);
+  };
 
   const judgeRepeat = (lane: Lane, number: number, made: Made): void => {
     const earlier = called[lane].last(number);
@@ -109,14 +118,14 @@ export const judgeCalls = (
     const name = `${lane} ${number} was called by worker ${earlier.worker} and again by worker ${made.worker}`;
     if (by === -1) return found.broken(`${name}, and no fault explains it`);
     effects[by]!.repeated[lane]++;
-    const isCommitted = lane === 'trigger' && requests.offsetOf[number]! < watermark(requests.partitionOf[number]!, made.atMs);
-    if (woken !== -1 && (explained === -1 || isCommitted)) unaware++;
-    else if (isCommitted) found.broken(`${name} after it was committed`);
+    const wasCommitted = isCommitted(lane, number, made.atMs);
+    if (woken !== -1 && (explained === -1 || wasCommitted)) unaware++;
+    else if (wasCommitted) found.broken(`${name} after it was committed`);
   };
 
   const judgeOrder = (number: number, made: Made, isFirst: boolean): number => {
     const orderKey = orderKeyOf(number);
-    const offset = requests.offsetOf[number]!;
+    const offset = places.trigger.offsetOf[number]!;
     if (isFirst && offset < highest[orderKey]!) found.broken(`trigger ${number} began after a later one of its order key`);
     highest[orderKey] = Math.max(highest[orderKey]!, offset);
     for (const other of openOf.get(orderKey) ?? []) {
