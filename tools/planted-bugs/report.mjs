@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { root } from '../run/root.mjs';
+import { isCaught } from './judge.mjs';
 
 const commitOfSources = () => {
   const git = (...args) => spawnSync('git', args, { cwd: root, encoding: 'utf8' }).stdout?.trim() ?? '';
@@ -14,23 +15,25 @@ const cell = (text) => text.replaceAll('|', '\\|');
 
 const row = ({ name, sentence, outcome, stage, tests }) => {
   const more = tests.length > 1 ? ` (and ${tests.length - 1} more)` : '';
-  return `| \`${name}\` | ${cell(sentence)} | ${stage ?? outcome} | ${cell(tests[0] ?? '')}${more} |`;
+  const by = outcome === 'caught' ? cell(tests[0]) : `**${outcome}** ${cell(tests[0] ?? '')}`;
+  return `| \`${name}\` | ${cell(sentence)} | ${stage ?? ''} | ${by}${more} |`;
 };
 
 const page = join(root, 'docs/reports/planted-bugs.md');
 
 /** The outcome of a whole run as a page of docs/reports. */
 export const writeReport = async (bugs, startedAt, tookMs) => {
-  const caught = bugs.filter(({ outcome }) => outcome === 'caught').length;
+  const caught = bugs.filter(({ outcome }) => isCaught(outcome)).length;
   const text = `# Bugs that were planted to be caught
 
 \`npm run planted-bugs\`, ${startedAt.toISOString()}, ${Math.ceil(tookMs / 60_000)} minutes, on commit ${commitOfSources()}. Each bug is a patch in
 \`tools/planted-bugs/patches\`, planted alone in a copy of the sources. The suite runs in parts, the cheapest first (models of tracker,
-codec, scheduler and guard; scripted histories; 2,000 simulated ones), until one of them fails; without a bug all of them pass.
+codec, scheduler and guard; scripted histories; 2,000 simulated ones), until one of them fails or does not end; without a bug all of them pass, each in
+time. A bug that crashes the runner, or breaks the code so that nothing runs, is not caught.
 
 **${caught} of ${bugs.length} caught.**
 
-| bug | what it does | caught by | test |
+| bug | what it does | part | test |
 | --- | ------------ | --------- | ---- |
 ${bugs.map(row).join('\n')}
 `;

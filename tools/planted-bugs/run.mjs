@@ -1,6 +1,6 @@
 /**
  * Plants each bug of `patches/` in a copy of the sources and runs the suite that has to catch it, the cheapest part first: the models,
- * the scripted histories, the simulation. Fails when one gets through, no longer applies, or only breaks the code so that nothing runs.
+ * the scripted histories, the simulation. Fails when one gets through, no longer applies, or only breaks the code or the runner.
  * `npm run planted-bugs -- lost-wake` plants those whose name holds the word; all of them are told in docs/reports/planted-bugs.md.
  */
 import { spawnSync } from 'node:child_process';
@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { findNode } from '../run/launch.mjs';
 import { root } from '../run/root.mjs';
+import { isCaught, judge } from './judge.mjs';
 import { writeReport } from './report.mjs';
 
 const STAGES = [
@@ -20,10 +21,10 @@ const STAGES = [
 /** A bug may make a part of the suite wait for what never comes; without one each takes seconds. */
 const TIMEOUT_MS = 120_000;
 
-/** The project's own, without what needs services or prints. */
+/** The project's own, without what needs services or prints. Jest's own JSON tells of values too, which may be circles. */
 const CONFIG = `import project from ${JSON.stringify(pathToFileURL(join(root, 'jest.config.mjs')).href)};
-const { globalSetup, globalTeardown, reporters, ...rest } = project;
-export default rest;
+const { globalSetup, globalTeardown, ...rest } = project;
+export default { ...rest, reporters: [${JSON.stringify(join(root, 'tools/planted-bugs/failures-reporter.mjs'))}] };
 `;
 
 const patches = join(root, 'tools/planted-bugs/patches');
@@ -42,14 +43,17 @@ const runStage = (copy, specs) => {
   rmSync(output, { force: true });
   const jest = join(root, 'node_modules/jest/bin/jest.js');
   const flags = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
-  const own = ['--json', `--outputFile=${output}`, '--forceExit', '--runInBand'];
-  spawnSync(findNode(), [...flags, jest, ...own, specs], {
+  const { error } = spawnSync(findNode(), [...flags, jest, '--forceExit', '--runInBand', specs], {
     cwd: copy,
     stdio: 'ignore',
     timeout: TIMEOUT_MS,
     killSignal: 'SIGKILL',
-    env: { ...process.env, CF_TEST_NO_KAFKA: '1' },
+    env: { ...process.env, CF_TEST_NO_KAFKA: '1', CF_FAILURES_FILE: output },
   });
+  return { timedOut: error?.code === 'ETIMEDOUT', results: readResults(output) };
+};
+
+const readResults = (output) => {
   try {
     return JSON.parse(readFileSync(output, 'utf8'));
   } catch {
@@ -57,16 +61,7 @@ const runStage = (copy, specs) => {
   }
 };
 
-/** The tests that failed; `isBroken` when a spec did not even run, which proves nothing. */
-const judge = (results) => {
-  if (results === null) return { isBroken: false, failed: ['the suite did not end'] };
-  const failed = results.testResults.flatMap(({ assertionResults }) =>
-    assertionResults.filter(({ status }) => status === 'failed').map(({ fullName }) => fullName),
-  );
-  return { isBroken: results.numTotalTests === 0 || results.numRuntimeErrorTestSuites > 0, failed };
-};
-
-/** @returns what came of it: `caught` (where, by which tests), `missed`, or why the bug could not be planted. */
+/** @returns what came of it: where it was caught and by which tests, `MISSED`, or why the bug proves nothing. */
 const plant = (name) => {
   const copy = copySources();
   try {
@@ -79,9 +74,8 @@ const plant = (name) => {
       if (applied.status !== 0) return { outcome: 'DOES NOT APPLY', tests: [applied.stderr.trim().split('\n')[0]] };
     }
     for (const [stage, specs] of STAGES) {
-      const { isBroken, failed } = judge(runStage(copy, specs));
-      if (isBroken) return { outcome: 'BREAKS THE CODE', tests: [`${stage} could not run`] };
-      if (failed.length > 0) return { outcome: 'caught', stage, tests: failed };
+      const { outcome, tests } = judge(runStage(copy, specs));
+      if (outcome !== 'MISSED') return { outcome, stage, tests };
     }
     return { outcome: 'MISSED', tests: [] };
   } finally {
@@ -95,7 +89,7 @@ export const plantBugs = async (words) => {
   const startedAt = Date.now();
   const sound = plant(null);
   if (sound.outcome !== 'MISSED') {
-    say(`the suite fails without a bug: ${sound.tests.join('; ')}`);
+    say(`without a bug the suite is not sound, ${sound.stage}: ${sound.outcome} ${sound.tests.join('; ')}`);
     return 1;
   }
   const names = readdirSync(patches).filter((name) => words.every((word) => name.includes(word)));
@@ -106,7 +100,7 @@ export const plantBugs = async (words) => {
     say(`${bug.outcome}  ${bug.name.padEnd(42)} ${bug.tests[0] ?? ''}${more}`);
     return bug;
   });
-  const caught = bugs.filter(({ outcome }) => outcome === 'caught').length;
+  const caught = bugs.filter(({ outcome }) => isCaught(outcome)).length;
   say(`${caught} of ${bugs.length} planted bugs caught`);
   if (words.length === 0) await writeReport(bugs, new Date(startedAt), Date.now() - startedAt);
   return caught === bugs.length && caught > 0 ? 0 : 1;
