@@ -2,12 +2,16 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type InvocationRequest, type StepRequest, stepRequests, triggerInvocationRequests } from '@cf/contract';
 import { type MessageLog, MessagePublisher } from '@cf/messaging';
 import type { BenchCustomer } from '../../bench/registry-fixture.js';
-import { chatIdOf, functionOf, FUNCTIONS, idOf } from '../checker/invocation-plan.js';
+import { chatIdOf, functionOf, idOf, SLOW } from '../checker/invocation-plan.js';
 
 const STEP_DEADLINE_MS = 15_000;
 /** One step for so many triggers. */
 export const TRIGGERS_PER_STEP = 40;
 const TICK_MS = 20;
+
+/** What the load calls, by their place in the registry: functions of triggers by their numbers, then that of steps. */
+const STEP_FUNCTION = SLOW.cloudFunction + 1;
+export const ENDPOINT_URLS = [...Array.from({ length: SLOW.cloudFunction }, (_, index) => `event-${index}`), 'slow', 'step'];
 
 /** Publishes what the trigger matcher and the bot runtime would, as numbered by the plan. */
 export class InvocationsLoad {
@@ -29,14 +33,14 @@ export class InvocationsLoad {
     return this.triggers + this.steps;
   }
 
-  /** At most so many a second, and none while more than `waitingMax` of them are not called yet; until `isEnough`. */
-  async run(perSecond: number, waitingMax: number, called: () => number, isEnough: () => boolean): Promise<void> {
+  /** At most so many a second, and none while more than `waitingMax` of them have no result yet; until `isEnough`. */
+  async run(perSecond: number, waitingMax: number, answered: () => number, isEnough: () => boolean): Promise<void> {
     const startedAt = performance.now();
     for (let due = 0, before = startedAt; !isEnough(); await pause(TICK_MS)) {
       const now = performance.now();
       due = Math.min(due + ((now - before) / 1_000) * perSecond, perSecond);
       before = now;
-      for (; due >= 1 && this.sent - called() < waitingMax && !isEnough(); due--) this.sendOne();
+      for (; due >= 1 && this.sent - answered() < waitingMax && !isEnough(); due--) this.sendOne();
     }
     await Promise.all(this.open);
     await Promise.all([this.triggerPublisher.close(), this.stepPublisher.close()]);
@@ -85,7 +89,7 @@ export class InvocationsLoad {
       executionId: id,
       orgId: this.customer.orgId,
       chatId: chatIdOf(number),
-      cloudFunctionId: this.customer.cloudFunctionIds[FUNCTIONS] ?? '',
+      cloudFunctionId: this.customer.cloudFunctionIds[STEP_FUNCTION] ?? '',
       timestamp: new Date(nowMs).toISOString(),
       deadline: new Date(nowMs + STEP_DEADLINE_MS).toISOString(),
     };

@@ -1,14 +1,14 @@
 /**
  * The customer's endpoint of an invokers run, a process that no fault touches. Each worker dials an address of its own, so the log says who
- * called. A call is written down before it is waited for and again before it is answered; the wait is random up to 20 ms, as endpoints are.
- * It speaks just enough HTTP/1.1 for one client, so that the load is the invokers' and not its own.
+ * called. A call is written down before it is waited for and again before it is answered; the wait is random up to 20 ms, as endpoints are, and
+ * seconds for the plan's slow function. It speaks just enough HTTP/1.1 for one client, so that the load is the invokers' and not its own.
  *
  * Its control address answers `GET /`, what it saw so far, and `POST /linger?worker=&calls=&ms=`: the next so many triggers of a worker take
  * so long.
  */
 import { createServer as createControl } from 'node:http';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { findId } from '../checker/invocation-plan.ts';
+import { findId, isSlow, type Lane, SLOW } from '../checker/invocation-plan.ts';
 import { LineWriter, logFile } from '../checker/invokers-facts.ts';
 
 const DELAY_MS_MAX = 20;
@@ -25,9 +25,10 @@ let open = 0;
 const byWorker = new Array<number>(workers + 1).fill(0);
 const lingering = Array.from({ length: workers + 1 }, () => ({ calls: 0, ms: 0 }));
 
-const delayOf = (worker: number, isTrigger: boolean): number => {
+const delayOf = (worker: number, lane: Lane, number: number): number => {
   const linger = lingering[worker];
-  if (!isTrigger || linger === undefined || linger.calls === 0) return Math.random() * DELAY_MS_MAX;
+  if (lane === 'trigger' && isSlow(number)) return SLOW.callMs;
+  if (lane === 'step' || linger === undefined || linger.calls === 0) return Math.random() * DELAY_MS_MAX;
   linger.calls--;
   return linger.ms;
 };
@@ -45,7 +46,7 @@ const onCall = (worker: number, body: string, socket: Socket): void => {
       open--;
       if (!socket.destroyed) socket.write(ANSWER);
     },
-    delayOf(worker, asked.lane === 'trigger'),
+    delayOf(worker, asked.lane, asked.number),
   );
 };
 

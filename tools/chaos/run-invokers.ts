@@ -10,13 +10,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { KafkaLog } from '@cf/messaging';
 import { Program } from '../../apps/e2e/test/harness/processes.js';
 import { serviceEnv, writeRegistry } from '../../bench/registry-fixture.js';
-import { FUNCTIONS } from '../checker/invocation-plan.js';
 import { type LagFact, writeRun } from '../checker/invokers-facts.js';
 import { startKafkaBroker } from '../kafka-broker.js';
-import { InvocationsLoad } from './invocations-load.js';
+import { ENDPOINT_URLS, InvocationsLoad } from './invocations-load.js';
 import { type FaultKind, InvokerFleet, SESSION_MS } from './invoker-fleet.js';
 import { WatchedEndpoint } from './watched-endpoint.js';
-import { lagsOf, writeTopicFacts } from './write-topic-facts.js';
+import { answersIn, lagsOf, writeTopicFacts } from './write-topic-facts.js';
 
 export interface InvokersOptions {
   /** Where the facts go. */
@@ -35,7 +34,7 @@ export interface InvokersOptions {
 
 const PREFIX = 'chaos.';
 const CALLS_MAX = { trigger: 128, step: 64 } as const;
-/** Sent and not called: what a stop of some seconds holds up. */
+/** Sent and without a result: what a stop of some seconds holds up. */
 const WAITING_MAX = 20_000;
 /** Longer than the endpoint takes for the slowest of them. */
 const FUNCTION_TIMEOUT_MS = 30_000;
@@ -58,8 +57,6 @@ export const runInvokers = async (options: InvokersOptions): Promise<void> => {
     KAFKA_SESSION_TIMEOUT_MS: String(SESSION_MS),
     INVOKER_TRIGGER_CALLS_MAX: String(CALLS_MAX.trigger),
     INVOKER_STEP_CALLS_MAX: String(CALLS_MAX.step),
-    // Nobody is here who would send deferred surplus again, and some calls linger.
-    INVOKER_QUOTA_CALL_MS: '60000',
     PARTITIONS_STEPS: String(partitions),
     PARTITIONS_TRIGGERS: String(partitions),
     PARTITIONS_EXECUTIONS: String(partitions),
@@ -68,16 +65,15 @@ export const runInvokers = async (options: InvokersOptions): Promise<void> => {
   let executor: Program | null = null;
   try {
     await log.start();
-    const functions = [...Array.from({ length: FUNCTIONS }, (_, index) => `event-${index}`), 'step'];
-    const customer = await writeRegistry(log, endpoint.url, functions, { timeoutMs: FUNCTION_TIMEOUT_MS });
+    const customer = await writeRegistry(log, endpoint.url, ENDPOINT_URLS, { timeoutMs: FUNCTION_TIMEOUT_MS });
     executor = await Program.start('apps/step-executor/dist/main.js', env, START_MS_MAX);
     await fleet.start();
 
     const load = new InvocationsLoad(log, customer);
     const startedAt = performance.now();
-    await underLoad(options, fleet, endpoint, load);
-    options.say?.(`${load.sent} are sent; waiting until all is called and committed`);
-    const lags = await settled(endpoint, log, load);
+    await underLoad(options, fleet, endpoint, log, load);
+    options.say?.(`${load.sent} are sent; waiting until all have a result and are committed`);
+    const lags = await settled(endpoint, log);
     const seconds = Math.round((performance.now() - startedAt) / 1_000);
     await endpoint.stop();
     const { triggers, steps } = load;
@@ -95,14 +91,16 @@ const underLoad = async (
   { invocations, perSecond, faults, pauseMsMax, say }: InvokersOptions,
   fleet: InvokerFleet,
   endpoint: WatchedEndpoint,
+  log: KafkaLog,
   load: InvocationsLoad,
 ): Promise<void> => {
-  let called = 0;
+  let answered = 0;
   let isStruck = false;
   let failed = false;
   const isEnough = (): boolean => failed || (isStruck && load.sent >= invocations);
   const watch = async (): Promise<void> => {
-    for (; !isEnough(); await pause(100)) called = (await endpoint.seen()).calls;
+    // A broker that is away answers nothing, and nothing has a result meanwhile.
+    for (; !isEnough(); await pause(100)) answered = await answersIn(log).catch(() => answered);
   };
   const strike = async (): Promise<void> => {
     await endpoint.progress(fleet.workers, isEnough);
@@ -112,7 +110,7 @@ const underLoad = async (
         await pause(Math.random() * pauseMsMax);
         const first = Math.floor(Math.random() * fleet.workers.length);
         const struck = kinds.map((kind, index) => [kind, 1 + ((first + index) % fleet.workers.length)] as const);
-        say?.(`${struck.map(([kind, worker]) => `${kind} (${worker})`).join(', ')}; ${load.sent} sent, ${called} called`);
+        say?.(`${struck.map(([kind, worker]) => `${kind} (${worker})`).join(', ')}; ${load.sent} sent, ${answered} have a result`);
         await Promise.all(struck.map(([kind, worker]) => fleet.strike(kind, worker)));
         await endpoint.progress(fleet.workers, isEnough);
       }
@@ -123,15 +121,15 @@ const underLoad = async (
     failed = true;
     throw error;
   };
-  const sending = load.run(perSecond, WAITING_MAX, () => called, isEnough);
+  const sending = load.run(perSecond, WAITING_MAX, () => answered, isEnough);
   await Promise.all([sending.catch(stopAll), watch().catch(stopAll), strike().catch(stopAll)]);
 };
 
-/** What is committed once all was called and nothing is left; as it is when that does not come. */
-const settled = async (endpoint: WatchedEndpoint, log: KafkaLog, load: InvocationsLoad): Promise<LagFact[]> => {
+/** What is committed once nothing is left; as it is when that does not come. */
+const settled = async (endpoint: WatchedEndpoint, log: KafkaLog): Promise<LagFact[]> => {
   for (const giveUpAt = Date.now() + SETTLED_MS_MAX; ; await pause(200)) {
-    const [{ calls, open }, lags] = [await endpoint.seen(), await lagsOf(log)];
+    const [{ open }, lags] = [await endpoint.seen(), await lagsOf(log)];
     const isCommitted = lags.every(({ endOffset, committedOffset }) => endOffset === (committedOffset ?? 0));
-    if ((calls >= load.sent && open === 0 && isCommitted) || Date.now() > giveUpAt) return lags;
+    if ((open === 0 && isCommitted) || Date.now() > giveUpAt) return lags;
   }
 };

@@ -11,7 +11,7 @@ import {
 } from '@cf/contract';
 import { KafkaLog, type LogRecord, type MessageLog } from '@cf/messaging';
 import { type Lane, numberOf } from '../checker/invocation-plan.js';
-import { type LagFact, LineWriter, type LogFile, logFile } from '../checker/invokers-facts.js';
+import { DEFERRED, type LagFact, LineWriter, type LogFile, logFile } from '../checker/invokers-facts.js';
 
 /** A million results are some 2 GB. */
 const READ_MS_MAX = 240_000;
@@ -44,8 +44,11 @@ const writeAll = async (
 
 const jsonOf = <T>({ value }: LogRecord): T => JSON.parse(String(value)) as T;
 
-const outcomeOf = ({ disposition, outcome, failureReason, deferReason }: InvocationResult): string =>
-  disposition === 'done' && outcome === 'succeeded' ? 'succeeded' : `${disposition}:${failureReason ?? deferReason ?? outcome}`;
+const outcomeOf = ({ disposition, outcome, failureReason, deferReason, attempts }: InvocationResult): string => {
+  if (disposition === 'done' && outcome === 'succeeded') return 'succeeded';
+  if (disposition === 'deferred' && deferReason === 'quota' && attempts.length === 0) return DEFERRED;
+  return `${disposition}:${failureReason ?? deferReason ?? outcome}:${attempts.length}`;
+};
 
 interface CommitKey {
   readonly group: string;
@@ -67,9 +70,18 @@ const readCommitKey = ({ key, value }: LogRecord): CommitKey | null => {
 
 const COMMITTED_OFFSET_AT = 2;
 
-/** Committed and end offsets of the invoker's groups, as the broker answers. */
+/** Results in the log, so many triggers and steps have one; repeated ones are too few to matter. */
+export const answersIn = async (log: MessageLog): Promise<number> => {
+  const ends = await Promise.all([triggerInvocationResults, stepResults].map(({ name }) => log.endOffsets(name)));
+  return ends.flat().reduce((sum, end) => sum + end, 0);
+};
+
+/** A step is answered before the executor commits its request. */
+const SETTLED_GROUPS = [...GROUPS, { group: 'step-executor', topic: stepRequests.name }];
+
+/** Committed and end offsets of the invoker's groups and of the executor, as the broker answers. */
 export const lagsOf = async (log: MessageLog): Promise<LagFact[]> => {
-  const lags = GROUPS.map(async ({ group, topic }) => {
+  const lags = SETTLED_GROUPS.map(async ({ group, topic }) => {
     const [ends, committed] = await Promise.all([log.endOffsets(topic), log.committedOffsets(group, topic)]);
     return ends.map((endOffset, partition) => ({ group, topic, partition, endOffset, committedOffset: committed[partition] ?? null }));
   });

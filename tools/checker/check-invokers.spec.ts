@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { checkInvokers } from './check-invokers.js';
-import { chatIdOf, FUNCTIONS, findId, functionOf, idOf, numberOf, orderKeyOf } from './invocation-plan.js';
-import type { CallEvent, Fault, InvokersFacts } from './invokers-facts.js';
+import { chatIdOf, FUNCTIONS, findId, functionOf, idOf, isSlow, numberOf, orderKeyOf, SLOW } from './invocation-plan.js';
+import { type CallEvent, DEFERRED, type Fault, type InvokersFacts } from './invokers-facts.js';
 
 const TRIGGERS = 12;
 const PARTITION = 3;
@@ -67,6 +67,16 @@ const sideBySide = [...withoutCallsOf(last), ...whole(0, { lane: 'step', atMs: 3
 /** The step was called by worker 1 at 30,000 and is again by worker 2. */
 const stepCalledAgain = withCalls(...whole(0, { lane: 'step', worker: 2, atMs: 37_000 }));
 const stepCommitted = (atMs: number) => ({ lane: 'step', partition: PARTITION, offset: 1, atMs }) as const;
+/** Trigger 11 was deferred instead of called, which was committed as its result would be. */
+const deferral = (number: number, atMs: number) => ({ number, outcome: DEFERRED, attemptId: '-', atMs });
+const withoutResultOf = (number: number, outcome: string) =>
+  listOf(sound.results).map((result) => (result.number === number ? { ...result, outcome, attemptId: '-' } : result));
+const deferred = {
+  calls: [...withoutCallsOf(last), ...whole(0, { lane: 'step', atMs: 30_000 })],
+  results: withoutResultOf(last, DEFERRED),
+};
+const committedLate = [{ lane: 'trigger', partition: PARTITION, offset: TRIGGERS, atMs: 32_000 }] as const;
+const deferredAndCalled = [...deferred.calls, ...whole(last, { worker: 2, atMs: 31_000 })];
 
 describe('the plan of an invokers run', () => {
   it('is told by ids', () => {
@@ -80,6 +90,14 @@ describe('the plan of an invokers run', () => {
     expect(orderKeyOf(0)).toBe(orderKeyOf(FUNCTIONS));
     expect(orderKeyOf(0)).not.toBe(orderKeyOf(1));
     expect(chatIdOf(0)).not.toBe(chatIdOf(FUNCTIONS * 8));
+  });
+
+  it('has bursts for one more function in a few chats', () => {
+    const burst = Array.from({ length: SLOW.every }, (_, number) => number).filter(isSlow);
+    expect(burst).toHaveLength(SLOW.burst);
+    expect(new Set(burst.map(functionOf))).toEqual(new Set([SLOW.cloudFunction]));
+    expect(new Set(burst.map(chatIdOf)).size).toBe(SLOW.chats);
+    expect(new Set(burst.map(orderKeyOf)).size).toBe(SLOW.chats);
   });
 });
 
@@ -167,6 +185,26 @@ describe('the checker of an invokers run', () => {
     ['a step that is answered late', { stepResults: [{ number: 0, outcome: 'timeout', atMs: DEADLINE_MS + 2_001 }] }, /2001 ms after/],
     ['a step that was called late', { stepRequests: [{ number: 0, deadlineMs: 29_000 }] }, /step 0 was called 1000 ms after its deadline/],
     ['a success that nobody saw', { calls: numbers.flatMap((number) => whole(number)) }, /step 0 .* was never called/],
+    [
+      'what was deferred and is called all the same',
+      { results: [...sound.results, deferral(2, 9_000)] },
+      /trigger 2 was called and deferred under one seq, and no fault explains it/,
+    ],
+    [
+      'what was deferred twice',
+      { ...deferred, results: [...deferred.results, deferral(last, 50_000)] },
+      /trigger 11 was deferred twice, and no fault explains it/,
+    ],
+    [
+      'what is called after its deferral was committed',
+      { results: deferred.results, calls: deferredAndCalled, faults: [fault('kill', 12_500)] },
+      /trigger 11 was called first after it was committed/,
+    ],
+    [
+      'a deferral for another reason',
+      { ...deferred, results: withoutResultOf(last, 'deferred:circuit_open') },
+      /11 ended as deferred:circuit/,
+    ],
     ['a stop that was not graceful', { faults: [fault('restart', 1, { exitCode: 1 })] }, /worker 1 ended with 1 at SIGTERM/],
     ['a call that nobody asked for', { calls: withCalls(...whole(TRIGGERS)) }, /trigger 12 was called and never sent/],
   ])('finds %s', (_, over, violation) => expect(judge(over).violations).toContainEqual(expect.stringMatching(violation)));
@@ -194,6 +232,31 @@ describe('the checker of an invokers run', () => {
     expect(violations).toEqual([]);
     expect(figures).toMatchObject({ repeatedTriggerCalls: 1, callsOfWokenWorkers: 1 });
     expect(judge({ calls: woken, faults: [{ ...pause, toMs: struckAtMs - 6_000 }] }).violations).not.toEqual([]);
+  });
+
+  it('takes a deferral for an answer and counts it, also one that a kill undid before it was committed', () => {
+    const quiet = judge(deferred);
+    expect(quiet.violations).toEqual([]);
+    expect(quiet.figures).toMatchObject({ calls: 12, deferredAndNotCalled: 1, deferredAndCalled: 0, deferredOfQuickFunctions: 1 });
+    const undone = { results: deferred.results, calls: deferredAndCalled, commits: committedLate, faults: [fault('kill', 12_500)] };
+    expect(judge(undone).violations).toEqual([]);
+    expect(judge(undone).figures).toMatchObject({ deferredAndNotCalled: 0, deferredAndCalled: 1 });
+    expect(judge({ ...undone, faults: [fault('restart', 12_500)] }).violations).not.toEqual([]);
+  });
+
+  it('lets one that was deferred begin after a later one of its order key', () => {
+    const [deferredNumber, later] = [last - FUNCTIONS, last];
+    const calls = [
+      ...withoutCallsOf(deferredNumber),
+      ...whole(0, { lane: 'step', atMs: 30_000 }),
+      ...whole(deferredNumber, { atMs: 31_000 }),
+    ];
+    const faults = [fault('kill', calledAtMs(later) + 1_000)];
+    expect(judge({ calls, commits: committedLate, faults }).violations).toEqual([
+      expect.stringMatching(/trigger 8 began after a later one/),
+    ]);
+    const results = [...sound.results, deferral(deferredNumber, calledAtMs(deferredNumber) + 100)];
+    expect(judge({ calls, commits: committedLate, faults, results }).violations).toEqual([]);
   });
 
   it('counts results of repeated calls, and those appended again while the broker was away', () => {

@@ -2,16 +2,18 @@
  * An independent look at a run of several invokers whose processes were killed, paused and restarted. It knows the endpoint's log, the topics'
  * logs and the faults, and shares no code with the product. Each rule is a promise of guarantees.md §1 to §4:
  *
- *   - every request that the log acknowledged was called, and its first result says so; no result tells of a call that never was
+ *   - every request that the log acknowledged was called, and its first result says so, or deferred; no result tells of a call that never was
  *   - a call is made again only when a fault explains it, not after its request was committed, and a fault repeats no more than its bound
+ *   - a sending that was deferred is not called, unless a fault undid the deferral; that it comes back is the promise of executions, which are not here
  *   - first attempts of an order key begin in the order of the log, and one after the other unless a fault explains it
  *   - a commit covers only requests whose results are in the log, and never goes back, whoever wakes up; in the end nothing is uncommitted
  *   - a step has a result by its deadline, one, and is not called after it
  *
  * Needs some 40 bytes an invocation.
  */
-import { isAnswerLost, repeatedMax } from './explain-by-faults.ts';
-import type { CommitFact, InvokersFacts } from './invokers-facts.ts';
+import { isAnswerLost, isStruckBetween, repeatedMax } from './explain-by-faults.ts';
+import { isSlow } from './invocation-plan.ts';
+import { type CommitFact, DEFERRED, type InvokersFacts } from './invokers-facts.ts';
 import { type Calls, type Commits, type FaultEffect, Findings, judgeCalls, type Places, type Requests } from './judge-calls.ts';
 
 /** The gateway waits until the deadline and 2 s (guarantees.md §2). */
@@ -80,28 +82,45 @@ const hashOf = (text: string): number => {
 };
 
 interface Results {
-  /** When the first result of each trigger came into the log, infinite for one without. */
+  /** When the first result of each trigger came into the log, and the first that deferred it; infinite for one without. */
   readonly atMs: Float64Array;
-  /** Further results of a trigger: of another call, and the same one appended again. */
+  readonly deferredAtMs: Float64Array;
+  /** How many calls of each trigger have a result. */
+  readonly calls: Uint8Array;
+  /** Further results of a trigger: of another call, the same one appended again, and deferrals. */
   readonly ofOtherCalls: number;
   readonly appendedAgain: number;
+  readonly deferredAgain: number;
 }
 
-const judgeResults = ({ run, faults, results }: InvokersFacts, { called }: Calls, found: Findings): Results => {
+const readResults = ({ run, faults, results }: InvokersFacts, found: Findings): Results => {
   const atMs = new Float64Array(run.triggers).fill(Infinity);
+  const deferredAtMs = new Float64Array(run.triggers).fill(Infinity);
+  const calls = new Uint8Array(run.triggers);
   const firstAttempt = new Int32Array(run.triggers);
   const others = new Map<number, Set<number>>();
-  let ofOtherCalls = 0;
-  let appendedAgain = 0;
+  let [ofOtherCalls, appendedAgain, deferredAgain] = [0, 0, 0];
+  const readDeferral = (number: number, cameAtMs: number): void => {
+    const before = deferredAtMs[number]!;
+    deferredAtMs[number] = Math.min(before, cameAtMs);
+    if (before === Infinity) return;
+    deferredAgain++;
+    if (!isStruckBetween(faults, before, cameAtMs)) found.broken(`trigger ${number} was deferred twice, and no fault explains it`);
+  };
   for (const { number, outcome, attemptId, atMs: cameAtMs } of results) {
     if (number >= run.triggers) {
       found.broken(`trigger ${number} has a result and was never sent`);
       continue;
     }
     atMs[number] = Math.min(atMs[number]!, cameAtMs);
+    if (outcome === DEFERRED) {
+      readDeferral(number, cameAtMs);
+      continue;
+    }
     const attempt = hashOf(attemptId);
     if (firstAttempt[number] === 0) {
       firstAttempt[number] = attempt;
+      calls[number] = 1;
       if (outcome !== 'succeeded') found.broken(`trigger ${number} ended as ${outcome}`);
       continue;
     }
@@ -112,14 +131,40 @@ const judgeResults = ({ run, faults, results }: InvokersFacts, { called }: Calls
       if (!isAnswerLost(faults, cameAtMs)) found.broken(`a result of trigger ${number} was appended again, and no fault explains it`);
     }
     others.set(number, known.add(attempt));
+    calls[number] = known.size;
   }
+  return { atMs, deferredAtMs, calls, ofOtherCalls, appendedAgain, deferredAgain };
+};
+
+interface Deferrals {
+  readonly notCalled: number;
+  /** By what a fault made of them: this sending was called too. */
+  readonly called: number;
+  readonly ofQuickFunctions: number;
+}
+
+/** Each trigger: its results against its calls. */
+const judgeResults = ({ run, faults }: InvokersFacts, results: Results, { called }: Calls, found: Findings): Deferrals => {
+  const deferrals = { notCalled: 0, called: 0, ofQuickFunctions: 0 };
   for (let number = 0; number < run.triggers; number++) {
     const times = called.trigger.times[number]!;
-    if (times === 0) found.broken(`trigger ${number} is lost: it was never called`);
-    if (firstAttempt[number] === 0) found.broken(`trigger ${number} is lost: it has no result`);
-    else if ((others.get(number)?.size ?? 1) > times) found.broken(`trigger ${number} has results of calls that never were`);
+    const deferredAtMs = results.deferredAtMs[number]!;
+    if (results.calls[number]! > times) found.broken(`trigger ${number} has results of calls that never were`);
+    if (deferredAtMs === Infinity) {
+      if (times === 0) found.broken(`trigger ${number} is lost: it was never called`);
+      if (results.calls[number] === 0) found.broken(`trigger ${number} is lost: it has no result`);
+      continue;
+    }
+    if (!isSlow(number)) deferrals.ofQuickFunctions++;
+    if (times === 0) {
+      deferrals.notCalled++;
+      continue;
+    }
+    deferrals.called++;
+    if (!isStruckBetween(faults, called.trigger.last(number).atMs, deferredAtMs))
+      found.broken(`trigger ${number} was called and deferred under one seq, and no fault explains it`);
   }
-  return { atMs, ofOtherCalls, appendedAgain };
+  return deferrals;
 };
 
 /** Each commit, against what the log held by then. */
@@ -186,8 +231,10 @@ export const checkInvokers = (facts: InvokersFacts): InvokersVerdict => {
   const requests = readRequests(facts, found);
   const commits = readCommits(facts, found);
   const places = { trigger: requests, step: readStepPlaces(facts, found) };
-  const calls = judgeCalls(facts, { places, commits, deadlines }, effects, found);
-  const results = judgeResults(facts, calls, found);
+  const results = readResults(facts, found);
+  const { deferredAtMs } = results;
+  const calls = judgeCalls(facts, { places, commits, deadlines, deferredAtMs }, effects, found);
+  const deferrals = judgeResults(facts, results, calls, found);
   judgeCommits(commits, requests, results, found);
   const steps = judgeSteps(facts, deadlines, calls, found);
   for (const { fault, repeated, repeatedMax: max } of effects) {
@@ -226,6 +273,10 @@ export const checkInvokers = (facts: InvokersFacts): InvokersVerdict => {
       requestsAppendedAgain: requests.repeated,
       resultsOfRepeatedCalls: results.ofOtherCalls,
       resultsAppendedAgain: results.appendedAgain,
+      deferredAndNotCalled: deferrals.notCalled,
+      deferredAndCalled: deferrals.called,
+      deferredAgain: results.deferredAgain,
+      deferredOfQuickFunctions: deferrals.ofQuickFunctions,
       stepsSucceeded: steps.succeeded,
       stepsFailed: steps.failed,
       stepsLate: steps.late,

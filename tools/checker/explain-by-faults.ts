@@ -40,6 +40,12 @@ export const explainedBy = (faults: readonly Fault[], earlier: Made, later: Made
 /** The pause from which the worker of this call woke up without knowing yet what it had lost; -1 when there is none. */
 export const unawareBy = (faults: readonly Fault[], made: Made): number => faults.findLastIndex((fault) => isUnaware(fault, made));
 
+/** Whether a worker died or fell out between two times: what it did before may be done again, or otherwise, by another. */
+export const isStruckBetween = (faults: readonly Fault[], oneMs: number, otherMs: number): boolean =>
+  faults.some(
+    ({ kind, fromMs, toMs }) => kind !== 'restart' && Math.max(oneMs, otherMs) >= fromMs && Math.min(oneMs, otherMs) <= toMs + UNAWARE_MS,
+  );
+
 /** Whether the broker was away, or a worker had not read its answers, at that time: what was sent then may be sent again. */
 export const isAnswerLost = (faults: readonly Fault[], atMs: number): boolean =>
   faults.some(

@@ -33,13 +33,15 @@ export interface RequestFact {
   readonly offset: number;
   readonly number: number;
 }
-/** A record of `invocation.results.trigger`. `outcome`: `succeeded`, else what came instead. */
+/** A record of `invocation.results.trigger`. `outcome`: `succeeded`, else what came instead; one that is `DEFERRED` tells of no call. */
 export interface ResultFact {
   readonly number: number;
   readonly outcome: string;
   readonly attemptId: string;
   readonly atMs: number;
 }
+/** Beyond the quota of its function: to be sent again, under another seq, by executions. */
+export const DEFERRED = 'deferred:quota';
 /** A commit of a group of the invoker, as the broker keeps it in `__consumer_offsets`. */
 export interface CommitFact {
   readonly lane: Lane;

@@ -42,6 +42,8 @@ interface Known {
   readonly commits: Commits;
   /** Of each step, ms since the epoch. */
   readonly deadlines: Float64Array;
+  /** When each trigger was deferred first, infinite for one that was not. */
+  readonly deferredAtMs: Float64Array;
 }
 
 /** What is committed at a time that never goes back. */
@@ -92,7 +94,7 @@ export interface Calls {
 
 export const judgeCalls = (
   facts: InvokersFacts,
-  { places, commits, deadlines }: Known,
+  { places, commits, deadlines, deferredAtMs }: Known,
   effects: readonly FaultEffect[],
   found: Findings,
 ): Calls => {
@@ -126,7 +128,9 @@ export const judgeCalls = (
   const judgeOrder = (number: number, made: Made, isFirst: boolean): number => {
     const orderKey = orderKeyOf(number);
     const offset = places.trigger.offsetOf[number]!;
-    if (isFirst && offset < highest[orderKey]!) found.broken(`trigger ${number} began after a later one of its order key`);
+    // What was deferred stands at the end of its order key, until a fault undoes that.
+    const isOvertaken = isFirst && offset < highest[orderKey]! && deferredAtMs[number]! > made.atMs;
+    if (isOvertaken) found.broken(`trigger ${number} began after a later one of its order key`);
     highest[orderKey] = Math.max(highest[orderKey]!, offset);
     for (const other of openOf.get(orderKey) ?? []) {
       const earlier = open.get(other)!;
@@ -157,6 +161,8 @@ export const judgeCalls = (
     const isFirst = called[lane].times[number] === 0;
     if (!isFirst) judgeRepeat(lane, number, made);
     if (lane === 'trigger') {
+      if (isFirst && isCommitted(lane, number, atMs) && unawareBy(faults, made) === -1)
+        found.broken(`trigger ${number} was called first after it was committed`);
       const orderKey = judgeOrder(number, made, isFirst);
       open.set(call, { ...made, orderKey });
       const others = openOf.get(orderKey);

@@ -37,6 +37,11 @@ describeOnKafka('several invokers that are killed, paused and restarted under lo
     expect(verdict.figures['stepsSucceeded']).toBeGreaterThan(0);
   });
 
+  it('let go of what a slow function gets beyond its quota', () => {
+    const { deferredAndNotCalled = 0, deferredAndCalled = 0 } = verdict.figures;
+    expect(deferredAndNotCalled + deferredAndCalled).toBeGreaterThan(0);
+  });
+
   it('repeat what ran at a worker that died or lost its session, and nothing at a graceful restart', () => {
     const repeatedBy = (kind: string): number[] =>
       verdict.effects.filter(({ fault }) => fault.kind === kind).map(({ repeated }) => repeated.trigger + repeated.step);
