@@ -15,9 +15,13 @@ export const gaugeConsumers = (metrics: Metrics, stats: () => readonly ConsumerS
   gauge('cf_consumer_oldest_age_seconds', 'Age of the oldest record that is not completed', (group) => group.oldestAgeMs / 1_000);
   gauge('cf_consumer_in_flight', 'Handlers that hold a slot', (group) => group.inFlight);
   gauge('cf_consumer_unacknowledged', 'Handlers whose slot is free again and whose results are not acknowledged', (group) => group.yielded);
-  gauge('cf_consumer_held_partitions', 'Partitions whose fetching is stopped because the buffer is full', (group) => group.heldPartitions);
+  gauge(
+    'cf_consumer_held_partitions',
+    'Partitions whose fetching is stopped because the window or the commit metadata is full',
+    (group) => group.heldPartitions,
+  );
   gauge('cf_consumer_held_seconds', 'Time in which fetching of any partition was stopped, in all', (group) => group.heldMs / 1_000);
-  gauge('cf_consumer_surplus_records', 'Records beyond the quota of their bulkhead that are being let go', (group) => group.surplus);
+  gauge('cf_consumer_surplus_records', 'Records beyond what their bulkhead may hold that are being let go', (group) => group.surplus);
   gauge('cf_consumer_commit_lag_records', 'Records delivered from the committed offset on, done ones included', (group) => group.commitLag);
   gauge(
     'cf_consumer_duplicates_dropped',
@@ -47,7 +51,7 @@ const placeOf = ({ topic, partition, offset, headers }: LogRecord): object => ({
 /** Counts and logs what goes wrong in consumer groups; payloads stay out of the log. */
 export const observeConsumers = (metrics: Metrics, logger: Logger): ConsumerObserver => {
   const retries = metrics.counter('cf_consumer_retries_total', 'Handlers that failed and are tried again in place', ['group']);
-  const surplus = metrics.counter('cf_consumer_surplus_total', 'Records that were beyond the quota of their bulkhead', ['group']);
+  const surplus = metrics.counter('cf_consumer_surplus_total', 'Records that were beyond what their bulkhead may hold', ['group']);
   const letters = metrics.counter('cf_dead_letters_total', 'Records that became dead letters', ['group', 'reason']);
   const preparations = metrics.counter(
     'cf_consumer_preparation_failures_total',
