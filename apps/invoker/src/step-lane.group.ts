@@ -11,7 +11,7 @@ import {
   type MessageLog,
   type TopicPartition,
 } from '@cf/messaging';
-import { internalResult } from './internal-result.js';
+import { answerInternal } from './internal-result.js';
 import { InvocationResultsPublisher } from './invocation-results.publisher.js';
 import { groupLimits, INVOKER_CONFIG, type InvokerConfig } from './invoker.config.js';
 import { FunctionConcurrency } from './limits/function-concurrency.js';
@@ -52,10 +52,7 @@ export class StepLaneGroup implements ConsumerGroupHooks {
     this.owned.remove(partitions);
   }
 
-  async failed(record: LogRecord): Promise<boolean> {
-    const internal = internalResult(record);
-    if (internal === null) return false;
-    await this.results.publish(internal.result, { ...internal.place, partition: record.partition });
-    return true;
+  failed(record: LogRecord): Promise<boolean> {
+    return answerInternal(record, this.results);
   }
 }

@@ -16,7 +16,7 @@ export interface RecordContext {
   /**
    * What had to be in order and within limits is over (the call has ended): gives the slot, the bulkhead and the order key to others, while
    * `handle` goes on until what follows is acknowledged. A try after that runs beside the record's successors and must not call again.
-   * What gave its slot back is bounded by as many as `maxInFlight`.
+   * What runs and what gave its slot back are at most twice `maxInFlight` together.
    */
   yieldSlot(): void;
 }

@@ -2,8 +2,6 @@ import type { LogRecord } from '../log.js';
 
 /** Told what happens in the consumer groups of a process, for metrics and logs. Called on the hot path: count, do no work. */
 export interface ConsumerObserver {
-  /** A record is done with: how long it waited for its start, and how long it ran, tries included. */
-  finished?(group: string, topic: string, waitMs: number, runMs: number): void;
   /** A record is more than its bulkhead may hold and is handed over as surplus. */
   surplus?(group: string, record: LogRecord): void;
   /** A handler failed and is tried again in place. */
@@ -41,7 +39,7 @@ export interface ConsumerStats {
   readonly heldPartitions: number;
   /** How long any were stopped, in all, counted at ticks of 100 ms. */
   readonly heldMs: number;
-  /** Records that were delivered and would be delivered again after a crash. */
+  /** Records above the committed offset that were delivered, done ones included: the commit tells which those are. */
   readonly commitLag: number;
   /** Records that were delivered again, or that an earlier owner had completed; dropped. */
   readonly duplicatesDropped: number;

@@ -43,7 +43,6 @@ export class TaskRunner {
     const { record, partition } = task;
     const { signal } = partition.running;
     const context = { signal, isSurplus: task.isSurplus, yieldSlot: () => this.listener.yieldSlot(task) };
-    const startedMs = this.clock.nowMs();
     let failures = 0;
     let lastingFailures = 0;
     let lasting: { readonly error: unknown } | null = task.deaths < DEATHS_MAX ? null : { error: killer(task) };
@@ -69,9 +68,6 @@ export class TaskRunner {
       }
     }
     this.running.delete(task);
-    if (resolved) {
-      this.observer.finished?.(this.group, record.topic, startedMs - task.receivedAtMs, this.clock.nowMs() - startedMs);
-    }
     this.listener.ended(task, resolved);
     this.#tellIfIdle();
   }

@@ -89,10 +89,6 @@ export class FetchLoop {
     this.#deliverHeldSoon();
   }
 
-  position(topic: string, partition: number): number | undefined {
-    return this.#targets.get(keyOf(topic, partition))?.nextOffset;
-  }
-
   async close(): Promise<void> {
     this.#targets.clear();
     this.#closing.abort();

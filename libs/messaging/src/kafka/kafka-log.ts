@@ -27,10 +27,10 @@ import { ensureTopics } from './topics.js';
 /** Once for a connection that was closed unseen, once more for a leader that moved. */
 const QUESTION_ATTEMPTS = 3;
 
-/** The log port on Apache Kafka (2.3 or newer), with kafkajs for the connections. */
 /** Nobody waits for what triggers leave behind. */
 const GATHERED_MS = 5;
 
+/** The log port on Apache Kafka (2.3 or newer), with kafkajs for the connections. */
 export class KafkaLog implements MessageLog {
   readonly engine = 'kafka';
   readonly #settings: KafkaSettings;
