@@ -1,3 +1,4 @@
+export { buildIndex, dropIndex } from './build-index.js';
 export { Database, type DatabaseOptions, createDatabase } from './database.js';
 export { codeOf, DatabaseError, describeDatabaseError } from './database-error.js';
 export { EmbeddedPostgres, type EmbeddedPostgresOptions, startEmbeddedPostgres } from './embedded-postgres.js';

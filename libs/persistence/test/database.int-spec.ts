@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type TestDatabase, createTestDatabase, eventually } from '@cf/testing';
 import pg from 'pg';
 import type { EntityManager, MigrationInterface, QueryRunner } from 'typeorm';
-import { type Database, createDatabase, enableRowLevelSecurity } from '../src/index.js';
+import { type Database, buildIndex, createDatabase, enableRowLevelSecurity } from '../src/index.js';
 
 const ORG_A = randomUUID();
 const ORG_B = randomUUID();
@@ -32,6 +32,14 @@ class LockOrganizations1700000000002 implements MigrationInterface {
     LockOrganizations1700000000002.tries++;
     await runner.query(`set local lock_timeout = '50ms'`);
     await runner.query('lock table organizations in access exclusive mode');
+  }
+  async down(): Promise<void> {}
+}
+
+class IndexTexts1700000000003 implements MigrationInterface {
+  readonly transaction = false;
+  async up(runner: QueryRunner): Promise<void> {
+    await buildIndex(runner, 'notes_by_text', 'notes (text, org_id)');
   }
   async down(): Promise<void> {}
 }
@@ -106,6 +114,25 @@ describe('a service database', () => {
     } finally {
       await before.end();
     }
+  });
+
+  it('builds an index while the release before goes on writing, and builds anew what a broken-off build left', async () => {
+    const before = await start();
+    await before.query('create index notes_by_text on notes.notes (text)');
+    const database = build({ migrations: [CreateNotes1700000000000, CreateOrganizations1700000000001, IndexTexts1700000000003] });
+    let migrated: Promise<void> | null = null;
+    await before.system(async (manager) => {
+      await manager.query('insert into notes (org_id, text) values ($1, $2)', [ORG_A, 'not committed yet']);
+      migrated = database.start();
+      const building = `select 1 from pg_stat_activity where datname = current_database() and query like '%INDEX CONCURRENTLY%' and wait_event_type = 'Lock'`;
+      await eventually(async () => expect(await before.query(building)).toHaveLength(1));
+      await write(before, ORG_A, 'written meanwhile');
+    });
+    await migrated;
+    const [index] = await database.query<{ definition: string; valid: boolean }>(
+      `select pg_get_indexdef(indexrelid) as definition, indisvalid as valid from pg_index where indexrelid = 'notes.notes_by_text'::regclass`,
+    );
+    expect(index).toEqual({ definition: expect.stringContaining('(text, org_id)'), valid: true });
   });
 
   it('lets services of several schemas and databases start at once on one server', async () => {

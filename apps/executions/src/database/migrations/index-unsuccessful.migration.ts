@@ -1,3 +1,4 @@
+import { buildIndex, dropIndex } from '@cf/persistence';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
@@ -5,19 +6,17 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
  * begins with the status would have to be sorted for it.
  */
 export class IndexUnsuccessful1764300000300 implements MigrationInterface {
+  readonly transaction = false;
+
   async up(runner: QueryRunner): Promise<void> {
-    // The strongest lock first: a recorder that has read and is about to write would wait for us, and we for it.
-    await runner.query('LOCK TABLE executions IN ACCESS EXCLUSIVE MODE');
-    await runner.query(
-      `CREATE INDEX executions_unsuccessful ON executions (org_id, created_at DESC, invocation_id DESC) WHERE status <> 'succeeded'`,
-    );
-    await runner.query(`DROP INDEX executions_by_status`);
+    const on = `executions (org_id, created_at DESC, invocation_id DESC) WHERE status <> 'succeeded'`;
+    await buildIndex(runner, 'executions_unsuccessful', on);
+    await dropIndex(runner, 'executions_by_status');
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query(
-      `CREATE INDEX executions_by_status ON executions (org_id, status, created_at DESC, invocation_id DESC) WHERE status <> 'succeeded'`,
-    );
-    await runner.query(`DROP INDEX executions_unsuccessful`);
+    const on = `executions (org_id, status, created_at DESC, invocation_id DESC) WHERE status <> 'succeeded'`;
+    await buildIndex(runner, 'executions_by_status', on);
+    await dropIndex(runner, 'executions_unsuccessful');
   }
 }
