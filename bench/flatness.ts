@@ -11,7 +11,7 @@ import { measureRate, type Rate, setStage, type Stage, statsOf, tellEndpoint, ty
 
 const CHATS = [100, 1_000, 10_000, 100_000] as const;
 const FUNCTIONS = [10, 100, 1_000, 10_000] as const;
-/** As many circuits as a lane remembers; one opens at 20 calls in 10 s, so a function's come in a row, few others between them. */
+/** Thousands of open circuits; one opens at 20 calls in 10 s, so a function's come in a row, few others between them. */
 const FAILING = { functions: 4_000, callsInARow: 25, windowRecords: 5_000 } as const;
 /** By then the first of them are half open. */
 const OPENING_MS_MAX = 30_000;

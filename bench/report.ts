@@ -120,7 +120,7 @@ requests are called and time out, or are deferred: by its quota of the window, a
   {
     title: 'Many chats, many functions',
     parts: ['flatness'],
-    text: 'Timers are all that live in the process, those that do not keep it alive too. Circuits that open are as many as a lane remembers.',
+    text: 'Timers are all that live in the process, those that do not keep it alive too. Of the circuits that a lane remembers 4,000 open.',
     show: ({ byChats, byFunctions, open, ratios }) =>
       `${table(asRows(byChats), 'chats')}\n${table(asRows(byFunctions), 'functions')}\n${table({ 'circuits open': open as Row }, '')}\n${table({ 'CPU a call': ratios as Row }, '')}`,
   },
