@@ -152,7 +152,7 @@ describe('the claimer', () => {
       await executions.publish(triggerInvocationResults, ...requests.map((request) => retrying(request, inMs(HOUR_MS))));
       await eventually(async () => expect(await executions.recorded()).toBe(true));
       await executions.stopServices();
-      await executions.sql.query('UPDATE executions.due SET due_at = now()');
+      await executions.changeDue('due_at = now()');
       await executions.publish(triggerInvocationResults, ...requests.map((request) => succeeded(again(request))));
       await executions.startService();
       await eventually(async () => expect(await executions.recorded()).toBe(true));

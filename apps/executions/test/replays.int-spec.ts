@@ -293,7 +293,7 @@ describe('replays', () => {
       const fresh = triggerRequest({ orgId, triggerId, cloudFunctionId, chatId: requests[0]!.chatId });
       await executions.publish(triggerInvocationResults, retrying(fresh, inMs(0)));
       await executions.setFunction(orgId, cloudFunctionId);
-      await executions.sql.query('UPDATE executions.due SET held = false');
+      await executions.changeDue('held = false');
       await executions.startService();
       await eventually(() => expect(sent()).toHaveLength(51));
       expect(sent()[0]!.invocationId).toBe(fresh.invocationId);

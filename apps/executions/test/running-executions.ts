@@ -88,6 +88,11 @@ export class RunningExecutions {
     this.services.push(await runApplication([ExecutionsModule], platform, this.log, createLogger('executions', 'fatal')));
   }
 
+  /** All that waits, in one go: row by row it and the claimer could wait for each other. */
+  async changeDue(set: string): Promise<void> {
+    await this.sql.query(`BEGIN; LOCK TABLE executions.due IN EXCLUSIVE MODE; UPDATE executions.due SET ${set}; COMMIT`);
+  }
+
   /** Those of this service: other specs share the server. */
   async cutConnections(): Promise<void> {
     await this.sql.query(
