@@ -5,13 +5,13 @@
  *   leaves all of it as it was; so each recorded result counts once and each notice is given once.
  * - What cannot be folded is looked for one by one and left out, so that it does not hold up the health of everybody.
  */
-import { setTimeout as wait } from 'node:timers/promises';
 import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { lane as lanes } from '@cf/contract';
 import { codeOf } from '@cf/persistence';
 import { LOGGER, Metrics } from '@cf/service-kit';
 import type { Logger } from 'pino';
 import type { EntityManager } from 'typeorm';
+import { BackgroundTurns } from '../background-turns.js';
 import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.js';
 import type { NewNotification } from '../notifications/notification.js';
 import { Notifications } from '../notifications/notifications.repository.js';
@@ -30,12 +30,15 @@ const BACK_OFF_MS = 5_000;
 
 @Injectable()
 export class HealthFolder implements OnApplicationBootstrap {
-  private readonly stopping = new AbortController();
-  private loop: Promise<void> = Promise.resolve();
   private most = NOTED_MAX;
   private readonly told;
   private readonly skipped;
   private readonly lastAt;
+  private readonly turns = new BackgroundTurns(
+    () => this.turn(),
+    (error) => this.logger.warn({ err: error }, 'the health of functions is folded later'),
+    BACK_OFF_MS,
+  );
 
   constructor(
     private readonly deltas: HealthDeltas,
@@ -55,25 +58,17 @@ export class HealthFolder implements OnApplicationBootstrap {
   }
 
   onApplicationBootstrap(): void {
-    this.loop = this.run();
+    this.turns.start();
   }
 
   async stop(): Promise<void> {
-    this.stopping.abort();
-    await this.loop;
+    await this.turns.stop();
   }
 
-  private async run(): Promise<void> {
-    while (!this.stopping.signal.aborted) {
-      try {
-        if (await this.foldNext()) continue;
-        await this.tidier.tidyHourly();
-        await this.pause(this.config.EXECUTIONS_HEALTH_FOLD_EVERY_MS);
-      } catch (error) {
-        this.logger.warn({ err: error }, 'the health of functions is folded later');
-        await this.pause(BACK_OFF_MS);
-      }
-    }
+  private async turn(): Promise<number> {
+    if (await this.foldNext()) return 0;
+    await this.tidier.tidyHourly();
+    return this.config.EXECUTIONS_HEALTH_FOLD_EVERY_MS;
   }
 
   /** Whether there is more. After what could not be folded each is taken alone, then twice as many each time. */
@@ -159,10 +154,6 @@ export class HealthFolder implements OnApplicationBootstrap {
       if (before > 0 === after > 0) return [];
       return [{ ...place, type: after > 0 ? 'circuit_opened' : 'circuit_closed', count: 1, details: { lane } }];
     });
-  }
-
-  private async pause(ms: number): Promise<void> {
-    await wait(ms, undefined, { signal: this.stopping.signal }).catch(() => undefined);
   }
 }
 

@@ -6,13 +6,13 @@
  * - Any number of processes send: a delivery is leased, published, and marked. A crash between the last two publishes the same
  *   (invocation, seq) again, which the invoker drops.
  */
-import { setTimeout as wait } from 'node:timers/promises';
 import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { type InvocationRequest, triggerInvocationRequests, writeTime } from '@cf/contract';
 import { MESSAGE_LOG, type MessageLog, MessagePublisher } from '@cf/messaging';
 import { RegistryCache } from '@cf/registry-cache';
 import { LOGGER, Metrics } from '@cf/service-kit';
 import type { Logger } from 'pino';
+import { BackgroundTurns } from '../background-turns.js';
 import { type DueDelivery, NotificationDeliveries } from './notification-deliveries.repository.js';
 import { eventTypeOf, webhookBody } from './notification-webhook.js';
 
@@ -24,9 +24,12 @@ const BACK_OFF_MS = 5_000;
 @Injectable()
 export class NotificationSender implements OnApplicationBootstrap {
   private readonly publisher: MessagePublisher;
-  private readonly stopping = new AbortController();
   private readonly sent;
-  private loop: Promise<void> = Promise.resolve();
+  private readonly turns = new BackgroundTurns(
+    () => this.turn(),
+    (error) => this.logger.warn({ err: error }, 'notifications are sent later'),
+    BACK_OFF_MS,
+  );
 
   constructor(
     @Inject(MESSAGE_LOG) log: MessageLog,
@@ -42,24 +45,16 @@ export class NotificationSender implements OnApplicationBootstrap {
   }
 
   onApplicationBootstrap(): void {
-    this.loop = this.run();
+    this.turns.start();
   }
 
   async stop(): Promise<void> {
-    this.stopping.abort();
-    await this.loop;
+    await this.turns.stop();
     await this.publisher.close();
   }
 
-  private async run(): Promise<void> {
-    while (!this.stopping.signal.aborted) {
-      try {
-        if ((await this.sendDue()) < AT_ONCE) await this.pause(LOOK_EVERY_MS);
-      } catch (error) {
-        this.logger.warn({ err: error }, 'notifications are sent later');
-        await this.pause(BACK_OFF_MS);
-      }
-    }
+  private async turn(): Promise<number> {
+    return (await this.sendDue()) < AT_ONCE ? LOOK_EVERY_MS : 0;
   }
 
   private async sendDue(): Promise<number> {
@@ -96,9 +91,5 @@ export class NotificationSender implements OnApplicationBootstrap {
       configOffset: this.registry.position,
       retryUntil: null,
     };
-  }
-
-  private async pause(ms: number): Promise<void> {
-    await wait(ms, undefined, { signal: this.stopping.signal }).catch(() => undefined);
   }
 }

@@ -4,10 +4,10 @@
  * second at most. It rests for as long as it worked, so that counting many or large replays takes half of one connection, and it has a loop
  * of its own, so that it never keeps the replayer from its turn.
  */
-import { setTimeout as wait } from 'node:timers/promises';
 import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { LOGGER } from '@cf/service-kit';
 import type { Logger } from 'pino';
+import { BackgroundTurns } from '../background-turns.js';
 import { DueRepository } from '../due/due.repository.js';
 import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.js';
 import type { Replay } from './replay.js';
@@ -20,8 +20,11 @@ const BACK_OFF_MS = 2_000;
 
 @Injectable()
 export class ReplaySettler implements OnApplicationBootstrap {
-  private readonly stopping = new AbortController();
-  private loop: Promise<void> = Promise.resolve();
+  private readonly turns = new BackgroundTurns(
+    () => this.turn(),
+    (error) => this.logger.warn({ err: error }, 'the figures of replays wait'),
+    BACK_OFF_MS,
+  );
 
   constructor(
     private readonly settling: ReplaySettling,
@@ -31,26 +34,19 @@ export class ReplaySettler implements OnApplicationBootstrap {
   ) {}
 
   onApplicationBootstrap(): void {
-    this.loop = this.run();
+    this.turns.start();
   }
 
   async stop(): Promise<void> {
-    this.stopping.abort();
-    await this.loop;
+    await this.turns.stop();
   }
 
-  private async run(): Promise<void> {
-    while (!this.stopped) {
-      try {
-        const beganAt = performance.now();
-        const replay = await this.settling.take(SETTLE_EVERY_MS);
-        if (replay !== null) await this.settle(replay);
-        await this.pause(replay === null ? this.config.EXECUTIONS_CLAIM_EVERY_MS : performance.now() - beganAt);
-      } catch (error) {
-        this.logger.warn({ err: error }, 'the figures of replays wait');
-        await this.pause(BACK_OFF_MS);
-      }
-    }
+  private async turn(): Promise<number> {
+    const beganAt = performance.now();
+    const replay = await this.settling.take(SETTLE_EVERY_MS);
+    if (replay === null) return this.config.EXECUTIONS_CLAIM_EVERY_MS;
+    await this.settle(replay);
+    return performance.now() - beganAt;
   }
 
   private async settle(replay: Replay): Promise<void> {
@@ -59,18 +55,10 @@ export class ReplaySettler implements OnApplicationBootstrap {
   }
 
   private async cancelWaiting(replay: Replay): Promise<void> {
-    while (!this.stopped) {
+    while (!this.turns.stopped) {
       const waiting = await this.settling.waitingOf(replay, CANCELLED_AT_ONCE);
       await this.due.cancel(waiting);
       if (waiting.length < CANCELLED_AT_ONCE) return;
     }
-  }
-
-  private get stopped(): boolean {
-    return this.stopping.signal.aborted;
-  }
-
-  private async pause(ms: number): Promise<void> {
-    await wait(ms, undefined, { signal: this.stopping.signal }).catch(() => undefined);
   }
 }

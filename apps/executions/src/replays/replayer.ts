@@ -8,12 +8,12 @@
  *
  * Due rows of replays have the lowest priority, their retries too: whatever else is due goes first.
  */
-import { setTimeout as wait } from 'node:timers/promises';
 import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { RegistryCache } from '@cf/registry-cache';
 import { LOGGER, Metrics } from '@cf/service-kit';
 import type { Logger } from 'pino';
 import type { EntityManager } from 'typeorm';
+import { BackgroundTurns } from '../background-turns.js';
 import { type Standing, TriggerStanding } from '../due/trigger-standing.js';
 import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.js';
 import { ResultsRepository } from '../recording/results.repository.js';
@@ -28,9 +28,12 @@ const BACK_OFF_MS = 2_000;
 
 @Injectable()
 export class Replayer implements OnApplicationBootstrap {
-  private readonly stopping = new AbortController();
   private readonly replayed;
-  private loop: Promise<void> = Promise.resolve();
+  private readonly turns = new BackgroundTurns(
+    () => this.turn(),
+    (error) => this.logger.warn({ err: error }, 'replays wait'),
+    BACK_OFF_MS,
+  );
 
   constructor(
     private readonly batches: ReplayBatches,
@@ -47,26 +50,18 @@ export class Replayer implements OnApplicationBootstrap {
   }
 
   onApplicationBootstrap(): void {
-    this.loop = this.run();
+    this.turns.start();
   }
 
   async stop(): Promise<void> {
-    this.stopping.abort();
-    await this.loop;
+    await this.turns.stop();
   }
 
-  private async run(): Promise<void> {
+  private async turn(): Promise<number> {
     const batch = Math.min(BATCH_MAX, Math.max(1, Math.round(this.config.EXECUTIONS_REPLAY_RATE / TURNS_PER_SECOND)));
     const intervalMs = (batch / this.config.EXECUTIONS_REPLAY_RATE) * 1_000;
-    while (!this.stopping.signal.aborted) {
-      try {
-        await this.advance(batch, intervalMs);
-        await this.pause(Math.min(intervalMs, this.config.EXECUTIONS_CLAIM_EVERY_MS));
-      } catch (error) {
-        this.logger.warn({ err: error }, 'replays wait');
-        await this.pause(BACK_OFF_MS);
-      }
-    }
+    await this.advance(batch, intervalMs);
+    return Math.min(intervalMs, this.config.EXECUTIONS_CLAIM_EVERY_MS);
   }
 
   private async advance(batch: number, intervalMs: number): Promise<void> {
@@ -122,10 +117,6 @@ export class Replayer implements OnApplicationBootstrap {
 
   private isFunctionActive(orgId: string, cloudFunctionId: string | null): boolean {
     return cloudFunctionId !== null && this.registry.cloudFunction(orgId, cloudFunctionId)?.enabled === true;
-  }
-
-  private async pause(ms: number): Promise<void> {
-    await wait(ms, undefined, { signal: this.stopping.signal }).catch(() => undefined);
   }
 }
 
