@@ -239,7 +239,7 @@ describe('the live stream of executions', () => {
     const stoppedAt = performance.now();
     await executions.stopService(1);
     expect(performance.now() - stoppedAt).toBeLessThan(4_500);
-    expect(reader.events.at(-1)).toMatchObject({ event: 'cut_off', data: { reason: 'shutting_down' } });
+    await eventually(() => expect(reader.events.at(-1)).toMatchObject({ event: 'cut_off', data: { reason: 'shutting_down' } }));
     const next = triggerRequest({ orgId });
     await record(next);
     const again = await open('', { lastEventId: reader.lastId! });

@@ -120,7 +120,7 @@ describe('a service database', () => {
     const before = await start();
     await before.query('create index notes_by_text on notes.notes (text)');
     const database = build({ migrations: [CreateNotes1700000000000, CreateOrganizations1700000000001, IndexTexts1700000000003] });
-    let migrated: Promise<void> | null = null;
+    let migrated: Promise<void> | undefined;
     await before.system(async (manager) => {
       await manager.query('insert into notes (org_id, text) values ($1, $2)', [ORG_A, 'not committed yet']);
       migrated = database.start();
