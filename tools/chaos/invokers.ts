@@ -1,5 +1,5 @@
 /** `npm run chaos -- invokers --invocations 1000000`: judged by the checker, told in docs/reports/invokers.md. */
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -7,6 +7,7 @@ import { checkInvokers } from '../checker/check-invokers.js';
 import { readInvokersFacts } from '../checker/invokers-facts.js';
 import { reportInvokers } from './report-invokers.js';
 import type { FaultKind } from './invoker-fleet.js';
+import { writeReport } from '../write-report.mjs';
 import { runInvokers } from './run-invokers.js';
 
 const text = { type: 'string' } as const;
@@ -26,11 +27,9 @@ say(`${invocations} invocations by ${workers} invokers, up to ${perSecond}/s; th
 await runInvokers({ folder, invocations, perSecond, workers, partitions: 12, faults: ROUND, pauseMsMax: 2 * faultEveryMs, say });
 
 const verdict = checkInvokers(readInvokersFacts(folder));
-const reports = join(import.meta.dirname, '../../docs/reports');
-mkdirSync(reports, { recursive: true });
 const command = `npm run chaos -- invokers --invocations ${invocations} --per-second ${perSecond} --fault-every-ms ${faultEveryMs} --workers ${workers}`;
 const machine = `${cpus().length} cores with Node ${process.version}`;
-writeFileSync(join(reports, 'invokers.md'), reportInvokers(verdict, command, machine));
+await writeReport('invokers', reportInvokers(verdict, command, machine));
 const { violations, violationCount } = verdict;
 say(violationCount === 0 ? 'no promise was broken' : `${violationCount} promises were broken: ${violations[0]}`);
 process.exit(violationCount === 0 ? 0 : 1);

@@ -1,10 +1,11 @@
 /** `npm run chaos -- --triggers 100000`: events whose endpoint fails while everything is killed; told in docs/reports/chaos.md. */
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { checkCalls } from '../checker/check-calls.js';
 import { readFacts } from '../checker/facts-folder.js';
+import { writeReport } from '../write-report.mjs';
 import { runChaos } from './run-chaos.js';
 
 const text = { type: 'string' } as const;
@@ -25,10 +26,8 @@ const kinds = [...new Set(facts.faults.map(({ kind }) => kind))];
 const byKind = kinds.map((kind) => `${facts.faults.filter((fault) => fault.kind === kind).length} of ${kind}`);
 const minutes = Math.round((Date.now() - startedAt.getTime()) / 60_000);
 const rows = Object.entries(figures).map(([name, value]) => `| ${name} | ${value} |`);
-const reports = join(import.meta.dirname, '../../docs/reports');
-mkdirSync(reports, { recursive: true });
-writeFileSync(
-  join(reports, 'chaos.md'),
+await writeReport(
+  'chaos',
   [
     '# Triggers that fail and retry while everything is killed',
     '',

@@ -1,8 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { format, resolveConfig } from 'prettier';
 import { root } from '../run/root.mjs';
+import { writeReport } from '../write-report.mjs';
 import { isCaught } from './judge.mjs';
 
 const commitOfSources = () => {
@@ -19,10 +17,8 @@ const row = ({ name, sentence, outcome, stage, tests }) => {
   return `| \`${name}\` | ${cell(sentence)} | ${stage ?? ''} | ${by}${more} |`;
 };
 
-const page = join(root, 'docs/reports/planted-bugs.md');
-
 /** The outcome of a whole run as a page of docs/reports. */
-export const writeReport = async (bugs, startedAt, tookMs) => {
+export const reportBugs = async (bugs, startedAt, tookMs) => {
   const caught = bugs.filter(({ outcome }) => isCaught(outcome)).length;
   const text = `# Bugs that were planted to be caught
 
@@ -37,6 +33,5 @@ time. A bug that crashes the runner, or breaks the code so that nothing runs, is
 | --- | ------------ | --------- | ---- |
 ${bugs.map(row).join('\n')}
 `;
-  mkdirSync(join(root, 'docs/reports'), { recursive: true });
-  writeFileSync(page, await format(text, { ...(await resolveConfig(page)), parser: 'markdown' }));
+  await writeReport('planted-bugs', text);
 };

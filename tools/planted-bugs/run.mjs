@@ -11,7 +11,7 @@ import { pathToFileURL } from 'node:url';
 import { findNode } from '../run/launch.mjs';
 import { root } from '../run/root.mjs';
 import { isCaught, judge } from './judge.mjs';
-import { writeReport } from './report.mjs';
+import { reportBugs } from './report.mjs';
 
 const STAGES = [
   ['models', 'libs/messaging/src/consumer'],
@@ -102,6 +102,6 @@ export const plantBugs = async (words) => {
   });
   const caught = bugs.filter(({ outcome }) => isCaught(outcome)).length;
   say(`${caught} of ${bugs.length} planted bugs caught`);
-  if (words.length === 0) await writeReport(bugs, new Date(startedAt), Date.now() - startedAt);
+  if (words.length === 0) await reportBugs(bugs, new Date(startedAt), Date.now() - startedAt);
   return caught === bugs.length && caught > 0 ? 0 : 1;
 };

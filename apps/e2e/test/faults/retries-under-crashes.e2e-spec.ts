@@ -19,9 +19,7 @@ describeOnKafka('retries under crashes', () => {
     await runChaos({ folder, triggers: TRIGGERS, perSecond: 150, faultEveryMs: 2_000 });
     const facts = readFacts(folder);
     const { violations, figures } = checkCalls(facts);
-    expect(violations).toEqual([]);
-    expect(figures['accepted']).toBe(TRIGGERS);
-    expect(figures['waiting']).toBe(0);
+    expect({ violations, figures, folder }).toMatchObject({ violations: [], figures: { accepted: TRIGGERS, waiting: 0 } });
     expect(new Set(facts.faults.map(({ kind }) => kind)).size).toBe(3);
     rmSync(folder, { recursive: true, force: true });
   }, 400_000);

@@ -5,7 +5,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { writeReport } from './report.js';
+import { reportExploration } from './report.js';
 import { simulate } from './simulate.js';
 import { Totals, type TotalsMessage } from './totals.js';
 
@@ -87,7 +87,7 @@ const explore = async (from: number, seeds: number, processes: number, withRepor
   const tookMs = performance.now() - startedMs;
   say(`${totals.histories} seeds, ${failures.length} failed, ${rate()} seeds/s with ${processes} processes`);
   for (const line of totals.lines()) say(line);
-  if (withReport) await writeReport({ from, processes, tookMs, totals, failures });
+  if (withReport) await reportExploration({ from, processes, tookMs, totals, failures });
   return failures.length === 0;
 };
 

@@ -1,12 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { format, resolveConfig } from 'prettier';
+import { writeReport } from '../../../../tools/write-report.mjs';
 import type { Totals } from './totals.js';
 
 const root = join(import.meta.dirname, '../../../..');
-const page = join(root, 'docs/reports/simulation.md');
 
 const git = (...args: readonly string[]): string => spawnSync('git', args, { cwd: root, encoding: 'utf8' }).stdout.trim();
 
@@ -21,7 +19,7 @@ export interface Exploration {
   readonly failures: readonly string[];
 }
 
-export const writeReport = async ({ from, processes, tookMs, totals, failures }: Exploration): Promise<void> => {
+export const reportExploration = async ({ from, processes, tookMs, totals, failures }: Exploration): Promise<void> => {
   const { histories } = totals;
   const text = `# The engine in simulated histories
 
@@ -42,6 +40,5 @@ ${totals
   .map(([what, times, share]) => `| ${what} | ${times} | ${share} |`)
   .join('\n')}
 `;
-  mkdirSync(join(root, 'docs/reports'), { recursive: true });
-  writeFileSync(page, await format(text, { ...(await resolveConfig(page)), parser: 'markdown' }));
+  await writeReport('simulation', text);
 };

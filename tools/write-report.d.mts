@@ -1,0 +1,1 @@
+export declare const writeReport: (name: string, markdown: string) => Promise<void>;
