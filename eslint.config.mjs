@@ -17,8 +17,8 @@ const boundaries = (options = {}) => ({
       banTransitiveDependencies: true,
       // Nothing is bundled, so a late import of a library says nothing about its size.
       checkDynamicDependenciesExceptions: ['.*'],
-      // The broker that specs of failures kill and restart, and the documents that specs hold the product against.
-      allow: ['/tools/(kafka-broker|(documents|checker|chaos)/[a-z-]+)\\.(js|ts)$'],
+      // The broker that specs of failures kill and restart, the documents that specs hold the product against, and the reports of long runs.
+      allow: ['/tools/(kafka-broker|write-report|(documents|checker|chaos)/[a-z-]+)\\.(js|mjs|ts)$'],
       // A library's own specs use libs/testing, which is built on the library; its sources may not (refusals.mjs).
       ignoredCircularDependencies: ['messaging', 'persistence', 'service-kit', 'registry-cache', 'contract'].map((lib) => [
         '@cf/testing',
