@@ -28,6 +28,12 @@ describe('buffer budget', () => {
     );
   });
 
+  it('leaves each partition a record, also where they are more than it may hold', () => {
+    const budget = new BufferBudget(8);
+    budget.setPartitions([1, 1, 1, 1, 1, 1, 1, 1, 0, 0]);
+    expect([budget.exhausted(0), budget.roomy(0)]).toEqual([false, true]);
+  });
+
   it('lets one partition alone use all of it', () => {
     const budget = new BufferBudget(100);
     budget.setPartitions([0]);

@@ -12,7 +12,8 @@ export class BufferBudget {
 
   /** The partitions that are owned now hold so much each. */
   setPartitions(held: readonly number[]): void {
-    this.#share = Math.floor(this.max / 2 / Math.max(1, held.length));
+    // Without at least one, whatever stands still in other partitions could keep this one from getting its next record.
+    this.#share = Math.max(1, Math.floor(this.max / 2 / Math.max(1, held.length)));
     this.#pooled = held.reduce((pooled, each) => pooled + this.#beyondShare(each), 0);
   }
 
