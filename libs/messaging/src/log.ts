@@ -70,17 +70,17 @@ export interface OffsetCommit extends TopicPartition {
  */
 export interface GroupListener {
   /**
-   * Newly owned partitions, awaited before their first record is delivered; partitions kept over a rebalance are not named again.
-   * Every `revoking` is followed by it (also with none) once ownership is settled; it never comes while ownership is about to change.
+   * Newly owned partitions, awaited before their first record is delivered. Told after every join, also with none; partitions kept
+   * over a rebalance are not named again.
    */
   assigned(partitions: readonly AssignedPartition[]): Promise<void>;
   /** Records of one partition. Must return at once; a record already delivered to this member is not delivered again. */
   records(topic: string, partition: number, records: readonly LogRecord[]): void;
   /**
-   * Ownership is about to change (a rejoin, or `leave`): finish or let go, then commit. Awaited for at most `drainTimeoutMs`.
-   * Commits are still accepted while it runs.
+   * These are about to go to others, or this member leaves: finish or let go, then commit. Awaited for at most `drainTimeoutMs`, then
+   * they are `lost`. Until then commits for them are accepted and nothing more of them is delivered; all others go on.
    */
-  revoking(): Promise<void>;
+  revoking(partitions: readonly TopicPartition[]): Promise<void>;
   /** Partitions that this member does not own any more. Nothing may be committed for them. */
   lost(partitions: readonly TopicPartition[]): void;
   /** The member fell out with an error and is joining anew; health is red until the next assignment. */
@@ -112,7 +112,7 @@ export interface GroupMember {
    * nobody told it yet, and what it started now would be called twice.
    */
   mayStart(): boolean;
-  /** Calls `revoking`, then leaves the group. */
+  /** Calls `revoking` with all that it owns, then leaves the group. */
   leave(): Promise<void>;
 }
 

@@ -28,8 +28,8 @@ class CarelessListener implements GroupListener {
     if (this.failRecords-- > 0) throw new Error('could not take them');
     this.values.push(...records.map(({ value }) => String(value)));
   }
-  async revoking(): Promise<void> {
-    this.calls.push('revoking');
+  async revoking(partitions: readonly TopicPartition[]): Promise<void> {
+    this.calls.push(`revoking ${partitions.length}`);
   }
   lost(partitions: readonly TopicPartition[]): void {
     this.calls.push(`lost ${partitions.length}`);
@@ -106,7 +106,7 @@ describe('a member of a group in one process', () => {
     await eventually(() => expect(member.healthy()).toBe(true));
     const other = await RecordingMember.join(log, { topics: [TOPIC], group: 'group' });
     await other.owns(1);
-    await eventually(() => expect(listener.calls).toEqual(['assigned 2', 'revoking', 'lost 1', 'assigned 0']));
+    await eventually(() => expect(listener.calls).toEqual(['assigned 2', 'revoking 1', 'lost 1', 'assigned 0']));
   });
 
   it('that is one too many owns nothing and is well', async () => {

@@ -56,7 +56,7 @@ export class KafkaFixture {
     await admin.deleteTopicRecords({ topic: name, partitions: [{ partition, offset: String(untilOffset) }] });
   }
 
-  member(settings: Pick<MemberSettings, 'group' | 'topic'>): MemberProcess {
+  member(settings: Pick<MemberSettings, 'group' | 'topic'> & Partial<MemberSettings>): MemberProcess {
     const member = new MemberProcess({ brokers: this.brokers, topicPrefix: this.topicPrefix, sessionTimeoutMs: 1_500, ...settings });
     this.#closing.push(() => member.kill());
     return member;

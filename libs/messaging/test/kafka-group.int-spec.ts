@@ -90,6 +90,45 @@ describeOnKafka('a member of a Kafka group', () => {
       expect(first.assignments).toHaveLength(4);
     });
 
+    it('goes on with what stays: reads and commits while it lets go of the rest', async () => {
+      const name = await topic(2);
+      let letGo = (): void => undefined;
+      const isLetGo = new Promise<void>((resolve) => (letGo = resolve));
+      const options = { topics: [name], group, drainTimeoutMs: 60_000 };
+      const first = await RecordingMember.join(log, { ...options, whileRevoking: () => isLetGo });
+      await first.owns(2);
+      const second = await RecordingMember.join(log, { topics: [name], group });
+      await eventually(() => expect(first.revoked).toHaveLength(1));
+      const stays = first.revoked[0]!.partition === 0 ? 1 : 0;
+      await publishAll(log, [...numbered(name, 5, 0), ...numbered(name, 5, 1)]);
+      await first.got(5);
+      await first.commit(name, stays, 5);
+      expect([first.values(stays).map(Number), second.delivered]).toEqual([upTo(5), []]);
+      letGo();
+      await second.got(5);
+      expect(first.delivered).toHaveLength(5);
+      expect((await log.committedOffsets(group, name))[stays]).toBe(5);
+    });
+
+    it('goes on while the group waits for a member that died', async () => {
+      const name = await topic(2);
+      const victim = kafka.member({ group, topic: name, sessionTimeoutMs: 10_000 });
+      await eventually(() => expect(victim.reports).toContainEqual({ is: 'assigned', partitions: [0, 1] }), 30_000);
+      const first = await RecordingMember.join(log, { topics: [name], group });
+      await first.owns(1);
+      await victim.kill();
+      const second = await RecordingMember.join(log, { topics: [name], group });
+      const { partition } = first.member.assignment()[0]!;
+      for (let from = 0; from < 50; from += 5) {
+        await publishAll(log, numbered(name, 5, partition, from));
+        await first.got(from + 5);
+        await first.commit(name, partition, from + 5);
+      }
+      expect(second.assignments).toEqual([]);
+      await Promise.all([first.owns(1), second.owns(1)]);
+      expect(first.lostPartitions).toEqual([]);
+    });
+
     it('tells the end of the join also to a member that gets nothing new', async () => {
       const name = await topic(2);
       const calls: number[] = [];

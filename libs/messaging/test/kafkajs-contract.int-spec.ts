@@ -163,21 +163,34 @@ describeOnKafka('kafkajs, as the adapter uses it', () => {
 
   describe('a group', () => {
     const groupId = (): string => `group-${randomUUID()}`;
-    const join = async (through: Connection, group: string, memberId = ''): Promise<JoinedGroup> =>
+    const join = async (through: Connection, group: string, memberId = '', says = 'who I am'): Promise<JoinedGroup> =>
       (await through.coordinator(group)).joinGroup({
         groupId: group,
         sessionTimeout: REBALANCE_MS,
         rebalanceTimeout: REBALANCE_MS,
         memberId,
-        groupProtocols: [{ name: 'sticky', metadata: encodeSubscription([topic], Buffer.from('who I am')) }],
+        groupProtocols: [{ name: 'sticky', metadata: encodeSubscription([topic], Buffer.from(says)) }],
       });
     const sync = async (through: Connection, group: string, { generationId, memberId }: JoinedGroup): Promise<Buffer> => {
-      const groupAssignment = [{ memberId, memberAssignment: encodeAssignment({ [topic]: [1, 0] }) }];
+      const groupAssignment = [{ memberId, memberAssignment: encodeAssignment({ [topic]: [1, 0] }, Buffer.from('by whom')) }];
       return (await (await through.coordinator(group)).syncGroup({ groupId: group, generationId, memberId, groupAssignment }))
         .memberAssignment;
     };
     const beat = async (group: string, memberId: string, groupGenerationId: number): Promise<unknown> =>
       (await connection.coordinator(group)).heartbeat({ groupId: group, groupGenerationId, memberId });
+    const isGathering = async (group: string, { memberId, generationId }: JoinedGroup): Promise<boolean> =>
+      beat(group, memberId, generationId).then(() => false, isRebalance);
+    /** Two members of one generation, the first of them leads. */
+    const pair = async (group: string): Promise<readonly [JoinedGroup, JoinedGroup]> => {
+      const first = await join(connection, group);
+      await sync(connection, group, first);
+      const joining = join(other, group);
+      await eventually(async () => expect(await isGathering(group, first)).toBe(true));
+      const members = [await join(connection, group, first.memberId), await joining] as const;
+      await sync(connection, group, members[0]);
+      await sync(other, group, members[1]);
+      return members;
+    };
 
     it('names a member that joins without a name, and hands metadata and assignment through as they are', async () => {
       const group = groupId();
@@ -185,7 +198,10 @@ describeOnKafka('kafkajs, as the adapter uses it', () => {
       expect(joined).toMatchObject({ leaderId: joined.memberId, members: [{ memberId: joined.memberId }] });
       expect(joined.memberId).not.toBe('');
       expect(decodeSubscription(joined.members[0]!.memberMetadata)).toMatchObject({ topics: [topic], userData: Buffer.from('who I am') });
-      expect(decodeAssignment(await sync(connection, group, joined))).toEqual({ [topic]: [1, 0] });
+      expect(decodeAssignment(await sync(connection, group, joined))).toMatchObject({
+        assignment: { [topic]: [1, 0] },
+        userData: Buffer.from('by whom'),
+      });
     });
 
     it('tells at a heartbeat that it gathers, takes commits until the join, and refuses those of a generation that is over', async () => {
@@ -215,6 +231,29 @@ describeOnKafka('kafkajs, as the adapter uses it', () => {
         { partition: 0, offset: '7', metadata: 'while it gathers' },
         { partition: 1, offset: '-1' },
       ]);
+    });
+
+    it('takes heartbeats and commits of a member over one connection while its join waits on another', async () => {
+      const group = groupId();
+      const [first, second] = await pair(group);
+      const waiting = connect();
+      let isOver = false;
+      const joining = join(waiting, group, first.memberId, 'something new').finally(() => (isOver = true));
+      await eventually(async () => expect(await isGathering(group, first)).toBe(true));
+      await commit(group, first.memberId, first.generationId, '7');
+      expect(isOver).toBe(false);
+      await join(other, group, second.memberId);
+      expect((await joining).generationId).toBe(first.generationId + 1);
+      await waiting.close();
+    });
+
+    it('gathers when a member that does not lead joins again and says something new of itself', async () => {
+      const group = groupId();
+      const [first, second] = await pair(group);
+      const joining = join(other, group, second.memberId, 'something new');
+      await eventually(async () => expect(await isGathering(group, first)).toBe(true));
+      await join(connection, group, first.memberId);
+      expect((await joining).generationId).toBe(second.generationId + 1);
     });
 
     it('does not know who was never a member, or has left', async () => {

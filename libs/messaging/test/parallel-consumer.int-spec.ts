@@ -4,6 +4,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { eventually as eventuallyInRealTime } from '@cf/testing';
 import { type Clock, systemClock } from '../src/consumer/clock.js';
+import { encodeOffsetMetadata } from '../src/consumer/offset-metadata.js';
 import { ParallelConsumer } from '../src/consumer/parallel-consumer.js';
 import type { LogRecord } from '../src/log.js';
 import type { GroupPolicy, ParallelConsumerOptions, RecordContext } from '../src/parallel-consumer-options.js';
@@ -258,7 +259,7 @@ describe('parallel consumer', () => {
     await passing(log.assign(0));
     for (let i = 0; i < 4; i++) log.write(0);
     await eventually(() => expect(handler.running).toEqual(['0:0', '0:1']));
-    const revoked = log.revoke();
+    const revoked = log.revoke(0);
     handler.endAll();
     await passing(revoked);
     expect(handler.started).toEqual(['0:0', '0:1']);
@@ -278,7 +279,7 @@ describe('parallel consumer', () => {
     await eventually(() => expect(handler.running).toHaveLength(2));
     const signal = handler.signalOf('0:0');
     handler.end('0:1');
-    await passing(log.revoke());
+    await passing(log.revoke(0));
     expect(log.committed(0)).toBe(0);
     expect(signal.aborted).toBe(false);
     log.lose(0);
@@ -298,7 +299,7 @@ describe('parallel consumer', () => {
     for (let i = 0; i < 5; i++) log.write(0);
     await eventually(() => expect(first.running).toHaveLength(5));
     for (const name of ['0:0', '0:2', '0:4']) first.end(name);
-    await passing(log.revoke());
+    await passing(log.revoke(0));
     log.crash();
     const second = new ScriptedHandler(true);
     const consumer = await consume(log, { handle: second.handle });
@@ -338,7 +339,7 @@ describe('parallel consumer', () => {
     for (let i = 0; i < 4; i++) log.write(0);
     await eventually(() => expect(handler.running).toEqual(['0:0', '0:1']));
     const signal = handler.signalOf('0:0');
-    await passing(log.revoke());
+    await passing(log.revoke(0));
     expect(log.committed(0)).toBe(2);
     log.lose(0);
     expect(signal.aborted).toBe(false);
@@ -359,7 +360,7 @@ describe('parallel consumer', () => {
     log.write(1);
     await eventually(() => expect(handler.running).toHaveLength(4));
     handler.end('0:1');
-    await passing(log.revoke());
+    await passing(log.revoke(1));
     log.lose(1);
     await passing(log.assign(2));
     log.refetch(0);
@@ -369,6 +370,86 @@ describe('parallel consumer', () => {
     expect(consumer.stats()).toMatchObject({ inFlight: 4, duplicatesDropped: 3, assignedPartitions: 2, rebalances: 2 });
     handler.endAll();
     await eventually(() => expect(log.committed(0)).toBe(4));
+  });
+
+  it('goes on with partitions that stay while another lets go: starts, tries again, commits', async () => {
+    const log = new ScriptedLog();
+    const handler = new ScriptedHandler();
+    await consume(log, { handle: handler.handle }, { drainTimeoutMs: 10_000 });
+    await passing(log.assign(0, 1));
+    for (let i = 0; i < 3; i++) log.write(i % 2);
+    await eventually(() => expect(handler.running).toEqual(['0:0', '0:1', '1:0']));
+    const revoked = log.revoke(1);
+    handler.end('0:1', broken(true));
+    for (let i = 0; i < 4; i++) log.write(i % 2);
+    await eventually(() => expect(handler.running).toEqual(['0:0', '1:0', '0:2', '0:3', '0:1']));
+    for (const name of ['0:0', '0:1', '0:2', '0:3']) handler.end(name);
+    await eventually(() => expect(log.committed(0)).toBe(4));
+    handler.end('1:0');
+    await passing(revoked);
+    log.lose(1);
+    expect(log.committed(1)).toBe(1);
+    await passing(log.assign(1));
+    await eventually(() => expect(handler.running).toEqual(['1:1', '1:2']));
+  });
+
+  it('tries nothing again of a partition that is about to go', async () => {
+    const log = new ScriptedLog();
+    const handler = new ScriptedHandler();
+    await consume(log, { handle: handler.handle }, { drainTimeoutMs: 60_000 });
+    await passing(log.assign(0));
+    for (let i = 0; i < 2; i++) log.write(0);
+    await eventually(() => expect(handler.running).toEqual(['0:0', '0:1']));
+    handler.end('0:0', broken(true));
+    const revoked = log.revoke(0);
+    await elapse(30_000);
+    expect(handler.started).toEqual(['0:0', '0:1']);
+    handler.end('0:1');
+    await passing(revoked);
+    log.lose(0);
+    await elapse(30_000);
+    expect(handler.started).toEqual(['0:0', '0:1']);
+  });
+
+  /** A record that has to run alone. */
+  const writeSuspect = (log: ScriptedLog, partition: number): void => {
+    log.write(partition);
+    const suspects = [{ offset: 0, deaths: 1, announced: true }];
+    const { metadata } = encodeOffsetMetadata({ topic: TOPIC, partition }, 0, { isOpen: true, suspects, completed: [] });
+    log.commits.push({ topic: TOPIC, partition, offset: 0, metadata });
+  };
+
+  it('holds up nobody with a suspect that was to run alone when its partition went', async () => {
+    const log = new ScriptedLog();
+    writeSuspect(log, 0);
+    const handler = new ScriptedHandler();
+    await consume(log, { handle: handler.handle }, { drainTimeoutMs: 60_000 });
+    await passing(log.assign(1));
+    log.write(1);
+    await eventually(() => expect(handler.running).toEqual(['1:0']));
+    await passing(log.assign(0));
+    await elapse(500);
+    log.write(1);
+    await elapse(500);
+    expect(handler.started).toEqual(['1:0']);
+    await passing(log.revoke(0));
+    await eventually(() => expect(handler.started).toEqual(['1:0', '1:1']));
+  });
+
+  it('lets the next suspect run alone when the partition of the one before went', async () => {
+    const log = new ScriptedLog();
+    for (const partition of [0, 2]) writeSuspect(log, partition);
+    const handler = new ScriptedHandler();
+    await consume(log, { handle: handler.handle }, { drainTimeoutMs: 60_000 });
+    await passing(log.assign(1));
+    log.write(1);
+    await eventually(() => expect(handler.running).toEqual(['1:0']));
+    await passing(log.assign(0));
+    await elapse(500);
+    await passing(log.assign(2));
+    await passing(log.revoke(0));
+    handler.end('1:0');
+    await eventually(() => expect(handler.started).toEqual(['1:0', '2:0']));
   });
 
   it('starts a record again that it lost and got back, after its first call has ended where the order demands it', async () => {

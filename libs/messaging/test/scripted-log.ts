@@ -81,8 +81,8 @@ export class ScriptedLog {
     for (const partition of this.owned) this.deliver(partition);
   }
 
-  async revoke(): Promise<void> {
-    await this.listener?.revoking();
+  async revoke(...partitions: number[]): Promise<void> {
+    await this.listener?.revoking(partitions.map((partition) => ({ topic: TOPIC, partition })));
   }
 
   lose(...partitions: number[]): void {
@@ -133,10 +133,10 @@ export class ScriptedLog {
       mayStart: () => true,
       leave: async () => {
         if (!mine()) return;
-        await listener.revoking();
-        const gone = [...this.owned];
+        const gone = [...this.owned].map((partition) => ({ topic: TOPIC, partition }));
+        await listener.revoking(gone);
         this.owned.clear();
-        listener.lost(gone.map((partition) => ({ topic: TOPIC, partition })));
+        listener.lost(gone);
         this.left = true;
       },
     };

@@ -70,7 +70,7 @@ describe('what went wrong elsewhere', () => {
     await eventually(() => expect(handler.running).toHaveLength(3));
     handler.end('0:1');
     await elapse(500);
-    await passing(log.revoke());
+    await passing(log.revoke(0));
     expect(log.committed(0)).toBe(0);
   });
 
@@ -137,7 +137,7 @@ describe('what went wrong elsewhere', () => {
     for (const gap of [7, 0, 1, 900, 3]) log.write(0, { gap });
     await eventually(() => expect(handler.running).toEqual(names(7, 8, 10, 911, 915)));
     for (const name of names(8, 911)) handler.end(name);
-    await passing(log.revoke());
+    await passing(log.revoke(0));
     log.crash();
     const next = new ScriptedHandler(true);
     await consume(log, { handle: next.handle });
@@ -164,7 +164,7 @@ describe('what went wrong elsewhere', () => {
     for (let round = 0; round < 5; round++) {
       await eventually(() => expect(handler.running.length).toBeGreaterThan(0));
       handler.end(handler.running[0]!);
-      await passing(log.revoke());
+      await passing(log.revoke(round % 2));
       log.lose(round % 2);
       await passing(log.assign(round % 2));
     }
@@ -196,7 +196,7 @@ describe('what went wrong elsewhere', () => {
     await passing(log.assign(0));
     for (let i = 0; i < 30; i++) log.write(0);
     expect([...log.paused]).toEqual([0]);
-    await passing(log.revoke());
+    await passing(log.revoke(0));
     log.lose(0);
     expect(log.paused.size).toBe(0);
     await passing(log.assign(0));

@@ -23,7 +23,7 @@ export class RecordingMember implements GroupListener {
   readonly assignments: AssignedPartition[] = [];
   readonly lostPartitions: TopicPartition[] = [];
   readonly failures: Error[] = [];
-  revocations = 0;
+  readonly revoked: TopicPartition[] = [];
   private joined: GroupMember | null = null;
 
   private constructor(private readonly whileRevoking: RecordingOptions['whileRevoking']) {}
@@ -91,8 +91,8 @@ export class RecordingMember implements GroupListener {
     this.delivered.push(...records);
   }
 
-  async revoking(): Promise<void> {
-    this.revocations += 1;
+  async revoking(partitions: readonly TopicPartition[]): Promise<void> {
+    this.revoked.push(...partitions);
     await this.whileRevoking?.(this);
   }
 

@@ -3,6 +3,8 @@ import type { Clock } from './clock.js';
 import type { Committer } from './committer.js';
 import type { OwnedPartition } from './owned-partition.js';
 
+const HANDOVER_TRIES = 2;
+
 /** Carries out what the committer decides, one request at a time. */
 export class CommitLoop {
   #underWay: Promise<void> = Promise.resolve();
@@ -11,20 +13,19 @@ export class CommitLoop {
     private readonly committer: Committer,
     private readonly clock: Clock,
     private readonly member: () => GroupMember | null,
-    /** The partitions may go: what is committed now hands them over. */
-    private readonly isHandingOver: () => boolean,
     private readonly committed: (partitions: readonly OwnedPartition[]) => void,
     private readonly failed: (error: unknown) => void,
   ) {}
 
-  commit(): void {
+  /** False when there is nothing to commit now. */
+  commit(): boolean {
     const member = this.member();
-    const request = member === null ? null : this.committer.begin(this.clock.nowMs(), this.isHandingOver());
-    if (member === null || request === null) return;
+    const request = member === null ? null : this.committer.begin(this.clock.nowMs());
+    if (member === null || request === null) return false;
     this.#underWay = member.commit(request.offsets).then(
       () => {
         this.committer.succeeded(request);
-        if (!request.handover) this.committed(request.partitions);
+        this.committed(request.partitions);
         if (this.committer.isDue()) this.commit();
       },
       (error: unknown) => {
@@ -32,15 +33,17 @@ export class CommitLoop {
         this.failed(error);
       },
     );
+    return true;
   }
 
-  /** The last commit before these may go. It is tried twice; what does not get through is done again by the next owner. */
-  async handOver(partitions: Iterable<OwnedPartition>): Promise<void> {
+  /** The last commit before these go. It is tried twice; what does not get through is done again by the next owner. */
+  async handOver(partitions: readonly OwnedPartition[]): Promise<void> {
     await this.#underWay;
-    for (const partition of partitions) this.committer.changed(partition);
-    for (let tries = 0; tries < 2 && this.committer.pending; tries++) {
+    for (const partition of partitions) if (!partition.lost) this.committer.changed(partition);
+    for (let tries = 0; tries < HANDOVER_TRIES && partitions.some((partition) => this.committer.awaits(partition)); ) {
       this.committer.urge();
-      this.commit();
+      if (this.commit()) tries++;
+      else if (!this.committer.isUnderWay) return;
       await this.#underWay;
     }
   }

@@ -33,8 +33,12 @@ export class Committer {
     this.#changed.delete(partition);
   }
 
-  get pending(): boolean {
-    return this.#changed.size > 0;
+  awaits(partition: OwnedPartition): boolean {
+    return this.#changed.has(partition);
+  }
+
+  get isUnderWay(): boolean {
+    return this.#underWay;
   }
 
   /** Nothing that was completed waits for its commit. */
@@ -47,13 +51,10 @@ export class Committer {
     return this.#completions >= COMMIT_COMPLETIONS && !this.#underWay && this.#failures === 0;
   }
 
-  /**
-   * What to commit now, nothing while another commit is under way or after an error. To be followed by `succeeded` or `failed`.
-   * `handover`: the partitions may go, and this process has not died.
-   */
-  begin(nowMs: number, handover = false): CommitRequest | null {
+  /** What to commit now, nothing while another commit is under way or after an error. To be followed by `succeeded` or `failed`. */
+  begin(nowMs: number): CommitRequest | null {
     if (this.#underWay || nowMs < this.#notBeforeMs || this.#changed.size === 0) return null;
-    const request = new CommitRequest([...this.#changed], handover);
+    const request = new CommitRequest([...this.#changed]);
     this.#changed.clear();
     this.#completions = 0;
     if (request.offsets.length === 0) return null;
@@ -83,17 +84,15 @@ export class CommitRequest {
   readonly partitions: OwnedPartition[] = [];
   readonly offsets: OffsetCommit[] = [];
 
-  constructor(
-    changed: readonly OwnedPartition[],
-    readonly handover: boolean,
-  ) {
+  constructor(changed: readonly OwnedPartition[]) {
     for (const partition of changed) {
-      const { topic, partition: number, tracker, guard } = partition;
+      const { topic, partition: number, tracker, guard, isLeaving } = partition;
       const offset = tracker.watermark();
       if (offset < 0) continue;
-      if (!handover) guard.announce();
-      const suspects = guard.suspects().map((suspect) => ({ ...suspect, announced: suspect.announced && !handover }));
-      const progress = { isOpen: !handover, suspects, completed: tracker.completedAbove() };
+      if (!isLeaving) guard.announce();
+      // Handed over by a process that has not died.
+      const suspects = guard.suspects().map((suspect) => ({ ...suspect, announced: suspect.announced && !isLeaving }));
+      const progress = { isOpen: !isLeaving, suspects, completed: tracker.completedAbove() };
       const { metadata, isCrowded } = encodeOffsetMetadata(partition, offset, progress);
       partition.isCrowded = isCrowded;
       if (offset === partition.committedOffset && metadata === partition.committedMetadata && guard.waiting === 0) continue;

@@ -1,19 +1,17 @@
 import type { Clock } from './clock.js';
-import type { Gate } from './gate.js';
 import type { Scheduler } from './scheduler.js';
 import type { Task } from './task.js';
 
 /** Handlers started before the event loop gets its turn, so that handlers that return at once do not keep sockets waiting. */
 const STARTS_PER_TURN = 256;
 
-/** Starts what the scheduler gives, while the gate is open and the partitions are ours for certain. */
+/** Starts what the scheduler gives, while the partitions are ours for certain. */
 export class Dispatcher {
   #startedThisTurn = 0;
   #wakeIsDue = false;
 
   constructor(
     private readonly scheduler: Scheduler<Task>,
-    private readonly gate: Gate,
     private readonly clock: Clock,
     private readonly mayStart: () => boolean,
     private readonly run: (task: Task) => void,
@@ -32,7 +30,7 @@ export class Dispatcher {
   start(): void {
     if (!this.mayStart()) return;
     const nowMs = this.clock.nowMs();
-    while (this.gate.isOpen && this.#startedThisTurn < STARTS_PER_TURN) {
+    while (this.#startedThisTurn < STARTS_PER_TURN) {
       const task = this.scheduler.next(nowMs);
       if (task === null) return;
       if (this.#startedThisTurn++ === 0) this.clock.nextTurn(this.#nextTurn);

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { AssignedPartition, TopicPartition } from '../log.js';
 import { CrashGuard, type AloneTurn } from './crash-guard.js';
+import { Gate } from './gate.js';
 import { decodeOffsetMetadata, NOTHING_KNOWN } from './offset-metadata.js';
 import { PartitionTracker } from './tracker.js';
 import type { Task } from './task.js';
@@ -37,6 +38,8 @@ export class OwnedPartition implements TopicPartition {
   /** So much is done between what is not that the text beside the offset may soon not hold it. */
   isCrowded = false;
   lost = false;
+  /** Closed from when it is about to go until it is lost: nothing of it starts, and what is committed hands it over. */
+  readonly gate = new Gate();
   running = newRunning();
 
   /** `before`: what this process wrote when it owned the partition last. */
@@ -51,6 +54,10 @@ export class OwnedPartition implements TopicPartition {
     this.guard = new CrashGuard(progress, turn, bufferedRecordsMax, nobodyDied);
     this.committedOffset = committedOffset ?? -1;
     this.committedMetadata = metadata;
+  }
+
+  get isLeaving(): boolean {
+    return !this.gate.isOpen;
   }
 
   /** One of these is what the log has of this owner, if it has anything. */

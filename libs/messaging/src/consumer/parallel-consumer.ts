@@ -7,7 +7,6 @@ import type { ConsumerObserver, ConsumerStats } from './consumer-observer.js';
 import { AloneTurn } from './crash-guard.js';
 import { Dispatcher } from './dispatcher.js';
 import { FetchBuffer } from './fetch-buffer.js';
-import { Gate } from './gate.js';
 import { type Commit, OwnedPartition } from './owned-partition.js';
 import { RecordKeys } from './record-keys.js';
 import { retryDelayMs } from './retry-delay.js';
@@ -16,8 +15,6 @@ import { Surplus } from './surplus.js';
 import { bytesOf, Task } from './task.js';
 import { TaskRunner } from './task-runner.js';
 
-/** Beyond the drain time of the other members: a rejoin that no assignment ended is over then, if the member is well. */
-const REJOIN_MARGIN_MS = 1_000;
 /** Kept of the drain time for the last commit: a round trip or two, never most of a short drain. */
 const commitReserveMs = (drainTimeoutMs: number): number => Math.min(500, drainTimeoutMs / 4);
 
@@ -29,18 +26,16 @@ const commitReserveMs = (drainTimeoutMs: number): number => Math.min(500, drainT
  * handler runs until it resolves, the tracker counts it as completed, the committer commits the watermark. A handler may give its slot
  * back before that (docs/adr/0021-slots-are-for-calls.md).
  *
- * Ownership. Before it may change (`revoking`) nothing new is started. `drain` waits for what runs; `complete-running` counts it as
- * completed and lets it finish on its own. Then everything is committed. Partitions that stay keep their tracker and their calls.
- * Those that go are closed: their queue is purged, their calls are aborted, and what still ends is ignored, since it is another
- * member's now. A task belongs to one ownership of a partition, so nothing that is late can count for the next one.
+ * Ownership. Of partitions that are about to go (`revoking`) nothing new is started. `drain` waits for what runs; `complete-running` counts
+ * it as completed and lets it finish on its own. Then they are committed, and once they are lost they are closed: calls that still run are
+ * aborted, and what still ends is ignored, since it is another member's now. All others go on meanwhile. A task belongs to one
+ * ownership of a partition, so nothing that is late can count for the next one.
  */
 export class ParallelConsumer {
   readonly #partitions = new Map<string, OwnedPartition>();
   /** By partitions that were owned before. */
   readonly #written = new Map<string, readonly Commit[]>();
   readonly #committer = new Committer();
-  /** Closed while partitions may go. */
-  readonly #gate = new Gate();
   readonly #aloneTurn = new AloneTurn();
   readonly #keys: RecordKeys;
   readonly #scheduler: Scheduler<Task>;
@@ -54,8 +49,6 @@ export class ParallelConsumer {
   #stopTicking: () => void = () => {};
   /** Calls that outlive the ownership of their partition, and how to abort them. */
   readonly #letGo = new Map<Task, () => void>();
-  /** Since when dispatch waits for an assignment; infinite while it does not. */
-  #revokedAtMs = Infinity;
   #stopping: Promise<void> | null = null;
   #duplicatesOfClosed = 0;
   #rebalances = 0;
@@ -84,27 +77,21 @@ export class ParallelConsumer {
       pause: (partitions) => this.#member?.pause(partitions),
       resume: (partitions) => this.#member?.resume(partitions),
     });
-    this.#runner = new TaskRunner(options.group, policy, observer, clock, this.#gate, this.#scheduler.others, {
+    this.#runner = new TaskRunner(options.group, policy, observer, clock, this.#scheduler.others, {
       ended: (task, resolved) => this.#ended(task, resolved),
       yieldSlot: (task) => this.#yieldSlot(task),
       rests: (task) => this.#rests(task),
       returns: (task) => this.#returns(task),
     });
-    const mayStart = (): boolean => this.#member?.mayStart() !== false;
+    const mayStart = (): boolean => this.#stopping === null && this.#member?.mayStart() !== false;
     const maySurplusStart = (): boolean => mayStart() && this.#scheduler.others.isOpen;
-    this.#dispatcher = new Dispatcher(this.#scheduler, this.#gate, clock, mayStart, (task) => void this.#runner.run(task));
-    this.#surplusDispatcher = new Dispatcher(
-      this.#surplus.scheduler,
-      this.#gate,
-      clock,
-      maySurplusStart,
-      (task) => void this.#runner.run(task),
-    );
+    const run = (task: Task): void => void this.#runner.run(task);
+    this.#dispatcher = new Dispatcher(this.#scheduler, clock, mayStart, run);
+    this.#surplusDispatcher = new Dispatcher(this.#surplus.scheduler, clock, maySurplusStart, run);
     this.#commits = new CommitLoop(
       this.#committer,
       clock,
       () => this.#member,
-      () => !this.#gate.isOpen,
       (partitions) => this.#committed(partitions),
       (error) => this.observer.commitFailed?.(options.group, error),
     );
@@ -126,7 +113,7 @@ export class ParallelConsumer {
       listener: {
         assigned: (partitions) => this.#assigned(partitions),
         records: (topic, partition, records) => this.#records(topic, partition, records),
-        revoking: () => this.#revoking(),
+        revoking: (partitions) => this.#revoking(partitions),
         lost: (partitions) => this.#lost(partitions),
         failed: (error) => this.#failed(error),
       },
@@ -164,7 +151,7 @@ export class ParallelConsumer {
       yielded: this.#scheduler.yielded,
       surplus: this.#surplus.scheduler.queued + this.#surplus.scheduler.inFlight,
       inFlightByBulkhead: this.#scheduler.inFlightByBulkhead(),
-      retrying: this.#runner.waiting,
+      retrying: this.#runner.waiting.size,
       records: sum(({ tracker }) => tracker.records),
       bytes: sum(({ tracker }) => tracker.bytes),
       oldestAgeMs: partitions.reduce((oldest, { tracker }) => Math.max(oldest, nowMs - (tracker.lowest?.receivedAtMs ?? nowMs)), 0),
@@ -182,10 +169,15 @@ export class ParallelConsumer {
     for (const partition of assigned) {
       this.#close(keyOf(partition));
       const before = this.#written.get(keyOf(partition));
-      this.#partitions.set(keyOf(partition), new OwnedPartition(partition, this.#aloneTurn, this.options.maxBufferedRecords, before));
+      const owned = new OwnedPartition(partition, this.#aloneTurn, this.options.maxBufferedRecords, before);
+      this.#partitions.set(keyOf(partition), owned);
+      this.#committer.changed(owned);
     }
     this.#buffer.setPartitions([...this.#partitions.values()]);
-    this.#resume();
+    // An outage that held commits back is over.
+    this.#committer.urge();
+    this.#commits.commit();
+    this.#dispatcher.wake();
     if (assigned.length > 0) await this.#preparedFor(assigned);
   }
 
@@ -216,7 +208,7 @@ export class ParallelConsumer {
 
   #records(topic: string, partition: number, records: readonly LogRecord[]): void {
     const owned = this.#partitions.get(keyOf({ topic, partition }));
-    if (owned === undefined) return;
+    if (owned === undefined || owned.isLeaving) return;
     const receivedAtMs = this.clock.nowMs();
     for (const record of records) {
       if (!owned.tracker.admits(record.offset)) continue;
@@ -234,14 +226,15 @@ export class ParallelConsumer {
     this.#dispatcher.wake();
   }
 
-  async #revoking(): Promise<void> {
+  async #revoking(partitions: readonly TopicPartition[]): Promise<void> {
     const { drainTimeoutMs, onRevoke } = this.options;
-    this.#revokedAtMs = Infinity;
-    this.#gate.close();
-    if (onRevoke === 'drain') await this.#runner.idle(drainTimeoutMs - commitReserveMs(drainTimeoutMs));
-    else this.#letGoOfRunning();
-    await this.#commits.handOver(this.#partitions.values());
-    this.#revokedAtMs = this.clock.nowMs();
+    const leaving = new Set(partitions.map((partition) => this.#partitions.get(keyOf(partition))).filter((owned) => owned !== undefined));
+    for (const partition of leaving) this.#startNoMore(partition);
+    this.#dispatcher.wake();
+    if (onRevoke === 'drain')
+      await this.#runner.idle(drainTimeoutMs - commitReserveMs(drainTimeoutMs), ({ partition }) => leaving.has(partition));
+    else this.#letGoOfRunning(leaving);
+    await this.#commits.handOver([...leaving]);
   }
 
   #lost(partitions: readonly TopicPartition[]): void {
@@ -257,7 +250,6 @@ export class ParallelConsumer {
   }
 
   async #stop(): Promise<void> {
-    this.#gate.close();
     try {
       await this.#member?.leave();
     } finally {
@@ -266,18 +258,26 @@ export class ParallelConsumer {
       this.#stopTicking();
       for (const key of [...this.#partitions.keys()]) this.#close(key);
       for (const abort of this.#letGo.values()) abort();
-      this.#gate.open();
     }
   }
 
   /** Counts running calls as completed, so that nobody repeats them, and lets them finish. */
-  #letGoOfRunning(): void {
+  #letGoOfRunning(leaving: ReadonlySet<OwnedPartition>): void {
     for (const task of this.#runner.running) {
-      if (task.completed || task.partition.lost) continue;
+      if (task.completed || !leaving.has(task.partition)) continue;
       this.#letGo.set(task, task.partition.running.abort);
       this.#complete(task);
     }
-    for (const partition of this.#partitions.values()) partition.renewSignal();
+    for (const partition of leaving) partition.renewSignal();
+  }
+
+  #startNoMore(partition: OwnedPartition): void {
+    partition.gate.close();
+    for (let task = partition.tracker.lowest; task !== null; task = task.higher) {
+      if (task.line === null) continue;
+      this.#schedulerOf(task).remove(task);
+      partition.guard.survived(task);
+    }
   }
 
   #close(key: string): void {
@@ -286,12 +286,12 @@ export class ParallelConsumer {
     this.#partitions.delete(key);
     this.#written.set(key, partition.written());
     partition.lost = true;
-    for (let task = partition.tracker.lowest; task !== null; task = task.higher)
-      if (task.line !== null) this.#schedulerOf(task).remove(task);
+    this.#startNoMore(partition);
     this.#committer.drop(partition);
     partition.guard.close();
     this.#duplicatesOfClosed += partition.tracker.duplicates;
     partition.running.abort();
+    partition.gate.open();
   }
 
   #ended(task: Task, resolved: boolean): void {
@@ -334,33 +334,21 @@ export class ParallelConsumer {
     if (this.#committer.isDue() || partition.guard.wantsCommit) this.#commits.commit();
   }
 
-  #resume(): void {
-    if (this.#stopping !== null) return;
-    this.#revokedAtMs = Infinity;
-    for (const partition of this.#partitions.values()) this.#committer.changed(partition);
-    this.#gate.open();
-    // An outage that held commits back is over, and what stayed is to be told as open again.
-    this.#committer.urge();
-    this.#commits.commit();
-    this.#dispatcher.wake();
-  }
-
   #tick(): void {
     const nowMs = this.clock.nowMs();
     if (this.#buffer.held.size > 0) this.#heldMs += nowMs - this.#tickedAtMs;
     this.#tickedAtMs = nowMs;
     // A suspect may have waited for one of another partition to end.
-    for (const partition of this.#partitions.values()) {
+    const staying = [...this.#partitions.values()].filter(({ isLeaving }) => !isLeaving);
+    for (const partition of staying) {
       if (partition.guard.wantsCommit) this.#committer.changed(partition);
       this.#buffer.holdIfExhausted(partition);
     }
     this.#commits.commit();
     this.#buffer.releaseRoomy();
     this.#scheduler.recheck();
-    if (this.#gate.isOpen) this.#surplus.take(this.#partitions.values(), nowMs);
+    this.#surplus.take(staying, nowMs);
     this.#surplusDispatcher.start();
-    const waitedMs = nowMs - this.#revokedAtMs;
-    if (waitedMs > this.options.drainTimeoutMs + REJOIN_MARGIN_MS && this.#member?.healthy() === true) this.#resume();
     this.#dispatcher.start();
   }
 
@@ -372,8 +360,11 @@ export class ParallelConsumer {
   #committed(partitions: readonly OwnedPartition[]): void {
     for (const partition of partitions) {
       if (partition.lost) continue;
-      for (const task of partition.guard.confirmed()) this.#scheduler.enqueue(task);
-      if (partition.guard.wantsCommit) this.#committer.changed(partition);
+      for (const task of partition.guard.confirmed()) {
+        if (partition.isLeaving) partition.guard.survived(task);
+        else this.#scheduler.enqueue(task);
+      }
+      if (partition.guard.wantsCommit && !partition.isLeaving) this.#committer.changed(partition);
     }
     this.#dispatcher.wake();
   }

@@ -24,16 +24,14 @@ export interface TaskListener {
 export class TaskRunner {
   readonly running = new Set<Task>();
   /** Those among the running that wait for another try. */
-  waiting = 0;
-  #becameIdle: () => void = () => {};
+  readonly waiting = new Set<Task>();
+  readonly #looks = new Set<() => void>();
 
   constructor(
     private readonly group: string,
     private readonly policy: GroupPolicy,
     private readonly observer: ConsumerObserver,
     private readonly clock: Clock,
-    /** A try after a failure begins only while it is open, except for a call that outlives its partition. */
-    private readonly dispatch: Gate,
     /** Closed while a record runs, or is about to run, alone. */
     private readonly others: Gate,
     private readonly listener: TaskListener,
@@ -69,31 +67,37 @@ export class TaskRunner {
     }
     this.running.delete(task);
     this.listener.ended(task, resolved);
-    this.#tellIfIdle();
+    this.#look();
   }
 
-  /** Resolves when no handler runs (those that wait for another try do not count), at the latest after the timeout. */
-  async idle(timeoutMs: number): Promise<void> {
+  /** Resolves when no handler of these runs (those that wait for another try do not count), at the latest after the timeout. */
+  async idle(timeoutMs: number, isOne: (task: Task) => boolean = () => true): Promise<void> {
     const isIdle = new AbortController();
-    this.#becameIdle = () => isIdle.abort();
-    this.#tellIfIdle();
+    const look = (): void => {
+      for (const task of this.running) if (!this.waiting.has(task) && isOne(task)) return;
+      isIdle.abort();
+    };
+    this.#looks.add(look);
+    look();
     await pause(this.clock, timeoutMs, isIdle.signal);
-    this.#becameIdle = () => {};
+    this.#looks.delete(look);
   }
 
-  #tellIfIdle(): void {
-    if (this.running.size === this.waiting) this.#becameIdle();
+  #look(): void {
+    for (const look of this.#looks) look();
   }
 
   async #wait(task: Task, delayMs: number, signal: AbortSignal): Promise<void> {
-    this.waiting++;
+    const { gate } = task.partition;
+    this.waiting.add(task);
     this.listener.rests(task);
-    this.#tellIfIdle();
+    this.#look();
     await pause(this.clock, delayMs, signal);
     while (!this.others.isOpen) await this.others.passed();
     await this.listener.returns(task);
-    while (!this.dispatch.isOpen && !task.completed && !signal.aborted) await this.dispatch.passed();
-    this.waiting--;
+    // A call that was let go outlives its partition.
+    while (!gate.isOpen && !task.completed && !signal.aborted) await gate.passed();
+    this.waiting.delete(task);
   }
 }
 

@@ -1,10 +1,10 @@
 /**
  * A consumer group inside one process. Whenever a member joins or leaves, a round runs:
  *
- *   1. every member quiesces: it gets nothing more, finishes, commits (each for at most its drain time);
- *   2. who leaves is out; partitions are shared out anew, as few as possible moving;
- *   3. every member gives up what it lost, and only then
- *   4. every member takes what it won, from the committed offset, and goes on with what it kept.
+ *   1. partitions are shared out anew among those that stay, as few as possible moving;
+ *   2. every member lets go of what moves: it gets nothing more of it, finishes, commits (for at most its drain time), gives it up;
+ *   3. who leaves is out, and only then
+ *   4. every member takes what it won, from the committed offset. With what it kept it went on all the while.
  *
  * Joins and leaves that come during a round are answered by the next one.
  */
@@ -73,20 +73,20 @@ export class ConsumerGroup {
   private async rebalance(): Promise<void> {
     this.roundDue = false;
     const leavers = [...this.leaving];
-    await Promise.all([...this.members].map((member) => member.quiesce()));
+    const staying = [...this.members].filter((member) => !this.leaving.has(member));
+    const claims = staying.map((member) => ({ id: member, topics: member.options.topics, owned: member.assignment() }));
+    const assignment = assignPartitions(claims, this.unitsOf(staying));
+    await Promise.all([...this.members].map((member) => member.keepOnly(partitionsOf(assignment.get(member) ?? []))));
     for (const member of leavers) {
       this.leaving.delete(member);
       if (this.members.delete(member)) member.depart();
     }
-    const members = [...this.members].map((member) => ({ id: member, topics: member.options.topics, owned: member.assignment() }));
-    const assignment = assignPartitions(members, this.units());
-    for (const [member, units] of assignment) member.disown(partitionsOf(units));
-    for (const [member, units] of assignment) member.own(partitionsOf(units));
+    for (const member of staying) if (this.members.has(member)) member.own(partitionsOf(assignment.get(member) ?? []));
   }
 
-  private units(): AssignmentUnit[] {
-    const topics = [...new Set([...this.members].flatMap(({ options }) => options.topics))];
-    const together = [...this.members].some(({ options }) => options.coPartitioned);
+  private unitsOf(members: readonly EmbeddedGroupMember[]): AssignmentUnit[] {
+    const topics = [...new Set(members.flatMap(({ options }) => options.topics))];
+    const together = members.some(({ options }) => options.coPartitioned);
     const rows = together ? [topics] : topics.map((topic) => [topic]);
     return rows.flatMap((row) => {
       const [first] = row;

@@ -11,28 +11,33 @@ const METADATA_CHARS_MAX = 4096;
 
 const nameOf = ({ topic, partition }: TopicPartition): string => `${topic} ${partition}`;
 
-/** A partition that a member owns: `admitting` while `assigned` is awaited, fed after that. */
+/** A partition that a member owns: `admitting` while `assigned` is awaited, fed after that unless it `isGoing`. */
 interface OwnedPartition extends TopicPartition {
   admitting: boolean;
+  isGoing: boolean;
   feed: PartitionFeed | null;
 }
 
-const newlyOwned = ({ topic, partition }: TopicPartition): OwnedPartition => ({ topic, partition, admitting: false, feed: null });
+const newlyOwned = ({ topic, partition }: TopicPartition): OwnedPartition => ({
+  topic,
+  partition,
+  admitting: false,
+  isGoing: false,
+  feed: null,
+});
 
 /** `joining` until its first partitions are taken, `failed` between an error and the next assignment. */
 type MemberState = 'joining' | 'joined' | 'failed' | 'left';
 
 /**
  * One member of a group: what it owns, and the calls to its listener in the order that the port promises.
- * The group tells it when to quiesce and what to own; it never decides that itself.
+ * The group tells it what to keep and what to own; it never decides that itself.
  */
 export class EmbeddedGroupMember implements GroupMember {
   private readonly owned = new Map<string, OwnedPartition>();
   private readonly paused = new Set<string>();
-  private admission: Promise<unknown> = Promise.resolve();
   private rejoin: NodeJS.Timeout | undefined;
   private state: MemberState = 'joining';
-  private quiet = false;
 
   constructor(
     readonly options: GroupOptions,
@@ -84,33 +89,31 @@ export class EmbeddedGroupMember implements GroupMember {
     return this.onLeave(this);
   }
 
-  /** Delivers nothing more and lets the listener finish and commit, for at most its drain time. */
-  async quiesce(): Promise<void> {
-    clearTimeout(this.rejoin);
-    this.quiet = true;
-    for (const { feed } of this.owned.values()) feed?.hold('rebalance');
-    if (this.owned.size === 0 && this.state !== 'joined') return;
+  /** Delivers nothing more of what is not in `partitions`, lets the listener finish and commit it for at most its drain time, and gives it up. */
+  async keepOnly(partitions: readonly TopicPartition[]): Promise<void> {
+    const kept = new Set(partitions.map(nameOf));
+    const going = [...this.owned.values()].filter((partition) => !kept.has(nameOf(partition)));
+    if (going.length === 0) return;
+    for (const partition of going) {
+      partition.isGoing = true;
+      partition.feed?.hold('going');
+    }
     let timer: NodeJS.Timeout | undefined;
     const drainTimeout = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, this.options.drainTimeoutMs);
     });
-    const drained = this.admission.then(() => this.options.listener.revoking());
+    const drained = this.options.listener.revoking(going.map(({ topic, partition }) => ({ topic, partition })));
     await Promise.race([drained.catch((error: unknown) => this.report(error)), drainTimeout]);
     clearTimeout(timer);
-  }
-
-  /** Gives up what is not in `partitions`; `own` with the same ones follows once every member has done so. */
-  disown(partitions: readonly TopicPartition[]): void {
-    const kept = new Set(partitions.map(nameOf));
+    // By name: a member that failed meanwhile has taken them again.
     this.forget([...this.owned.values()].filter((partition) => !kept.has(nameOf(partition))));
   }
 
   own(partitions: readonly TopicPartition[]): void {
-    this.quiet = false;
     for (const partition of partitions) {
       if (!this.owned.has(nameOf(partition))) this.owned.set(nameOf(partition), newlyOwned(partition));
     }
-    for (const { feed } of this.owned.values()) feed?.release('rebalance');
+    clearTimeout(this.rejoin);
     this.admitWaiting();
   }
 
@@ -118,7 +121,7 @@ export class EmbeddedGroupMember implements GroupMember {
   depart(): void {
     clearTimeout(this.rejoin);
     this.state = 'left';
-    this.disown([]);
+    this.forget([...this.owned.values()]);
   }
 
   /** The process does not own the log any more. */
@@ -129,7 +132,7 @@ export class EmbeddedGroupMember implements GroupMember {
 
   private admitWaiting(): void {
     const waiting = [...this.owned.values()].filter(({ feed, admitting }) => feed === null && !admitting);
-    this.admission = Promise.all([this.admission, this.admit(waiting)]);
+    void this.admit(waiting);
   }
 
   private async admit(partitions: readonly OwnedPartition[]): Promise<void> {
@@ -147,7 +150,7 @@ export class EmbeddedGroupMember implements GroupMember {
 
   private feed(owned: OwnedPartition, fromOffset: number): void {
     // It may have been lost, or lost and taken again, while `assigned` ran.
-    if (this.owned.get(nameOf(owned)) !== owned) return;
+    if (this.owned.get(nameOf(owned)) !== owned || owned.isGoing) return;
     const { topic, partition } = owned;
     owned.admitting = false;
     owned.feed = new PartitionFeed(this.view, this.view.partition(topic, partition), fromOffset, {
@@ -157,7 +160,6 @@ export class EmbeddedGroupMember implements GroupMember {
       failed: (error) => this.fail(error, [...this.owned.values()]),
     });
     if (this.paused.has(nameOf(owned))) owned.feed.hold('paused');
-    if (this.quiet) owned.feed.hold('rebalance');
     owned.feed.pump();
   }
 

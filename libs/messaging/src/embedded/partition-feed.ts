@@ -13,7 +13,7 @@ export interface FeedTarget {
 
 /**
  * Follows one partition from an offset on and delivers in order, one chunk a turn of the event loop.
- * `stopped` is for ever, `held` until released (by a pause, a rebalance or lost ownership: each its own reason).
+ * `stopped` is for ever, `held` until released (by a pause, or because it is going: each its own reason).
  */
 export class PartitionFeed {
   private readonly holds = new Set<string>();

@@ -1,13 +1,20 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { assign, type Assignment, type Subscriber, type Subscription } from './assigner.js';
+import { assign, type Assignment, type Subscriber, type Subscription, withoutTransfers } from './assigner.js';
 
-const fresh = (memberId: string, topics: readonly string[]): Subscriber => ({ memberId, topics, owned: [], generation: -1 });
+const fresh = (memberId: string, topics: readonly string[]): Subscriber => ({
+  memberId,
+  topics,
+  owned: [],
+  generation: -1,
+  letsGoLater: true,
+});
 
 const again = (assignment: Assignment, memberId: string, topics: readonly string[], generation: number): Subscriber => ({
   memberId,
   topics,
   owned: assignment.get(memberId) ?? [],
+  letsGoLater: true,
   generation,
 });
 
@@ -42,8 +49,8 @@ describe('assign', () => {
     const owned = [{ topic: 'a', partition: 0 }];
     const assignment = assign(
       [
-        { memberId: 'x', topics: ['a'], owned, generation: 3 },
-        { memberId: 'y', topics: ['a'], owned, generation: 5 },
+        { memberId: 'x', topics: ['a'], owned, generation: 3, letsGoLater: true },
+        { memberId: 'y', topics: ['a'], owned, generation: 5, letsGoLater: true },
       ],
       one,
     );
@@ -84,6 +91,64 @@ describe('assign', () => {
             second.get(memberId)!.some(({ topic, partition }) => topic === own.topic && partition === own.partition),
           );
           expect(kept.length).toBeGreaterThanOrEqual(Math.min(owned.length, floor));
+        }
+      }),
+    );
+  });
+});
+
+describe('an assignment without transfers', () => {
+  const topics = ['a'];
+  const six: Subscription = { partitions: new Map([['a', 6]]), coPartitioned: false };
+  const membersAfter = (assignment: Assignment, joins: readonly Subscriber[], of: Partial<Subscriber> = {}): Subscriber[] => [
+    ...[...assignment.keys()].map((memberId) => ({ ...again(assignment, memberId, topics, 1), ...of })),
+    ...joins,
+  ];
+
+  it('gives a partition to nobody while its owner runs it, and to the next one once that has let go', () => {
+    const alone = assign([fresh('x', topics)], six);
+    const members = membersAfter(alone, [fresh('y', topics)]);
+    const first = withoutTransfers(assign(members, six), members);
+    expect([ofTopic(first, 'x', 'a'), ofTopic(first, 'y', 'a')]).toEqual([[0, 1, 2], []]);
+    const later = membersAfter(first, []);
+    const second = withoutTransfers(assign(later, six), later);
+    expect([ofTopic(second, 'x', 'a'), ofTopic(second, 'y', 'a')]).toEqual([[0, 1, 2], [3, 4, 5]]); // prettier-ignore
+  });
+
+  it('gives at once what a member of an earlier release had, which let go before it came', () => {
+    const alone = assign([fresh('x', topics)], six);
+    const members = membersAfter(alone, [fresh('y', topics)], { letsGoLater: false });
+    expect(ofTopic(withoutTransfers(assign(members, six), members), 'y', 'a')).toEqual([3, 4, 5]);
+  });
+
+  it('never gives what another owns, and gives everything within two more joins, whoever comes and goes', () => {
+    const changes = fc.array(fc.uniqueArray(fc.integer({ min: 0, max: 8 }), { minLength: 1, maxLength: 6 }), {
+      minLength: 1,
+      maxLength: 5,
+    });
+    fc.assert(
+      fc.property(changes, (groups) => {
+        let owned = new Map<string, Subscriber['owned']>();
+        let generation = 0;
+        const join = (ids: readonly number[]): void => {
+          const members = ids.map((id): Subscriber => {
+            const memberId = `m${id}`;
+            const owns = owned.get(memberId) ?? [];
+            return { memberId, topics, owned: owns, generation: owns.length > 0 ? generation : -1, letsGoLater: true };
+          });
+          const given = withoutTransfers(assign(members, six), members);
+          for (const { memberId, owned: own } of members)
+            for (const [other, theirs] of given)
+              if (other !== memberId)
+                for (const { partition } of own) expect(theirs.map((each) => each.partition)).not.toContain(partition);
+          owned = new Map(given);
+          generation++;
+        };
+        for (const ids of groups) {
+          join(ids);
+          join(ids);
+          join(ids);
+          expect(flat(owned)).toHaveLength(6);
         }
       }),
     );

@@ -6,6 +6,8 @@ export interface Subscriber {
   /** What the member says it owned, and in which generation: of two that name the same partition the later one is right. */
   readonly owned: readonly TopicPartition[];
   readonly generation: number;
+  /** Runs what it owns until it is told that it goes to others; one that does not has let go of everything before it came. */
+  readonly letsGoLater: boolean;
 }
 
 export interface Subscription {
@@ -73,4 +75,19 @@ export function assign(members: readonly Subscriber[], subscription: Subscriptio
     if (least !== undefined) given.get(least.memberId)!.push(unit);
   }
   return new Map([...given].map(([memberId, own]) => [memberId, own.flat()]));
+}
+
+/**
+ * Leaves out what another member still runs: that one learns from its own part that it is to let go, and comes again once it has. So a
+ * partition is never two members' at once, and nobody stands still for it.
+ */
+export function withoutTransfers(assignment: Assignment, members: readonly Subscriber[]): Assignment {
+  const sorted = [...members].sort(byId);
+  const isFree =
+    (memberId: string) =>
+    (partition: TopicPartition): boolean => {
+      const owner = previousOwner(sorted, partition);
+      return owner === undefined || owner.memberId === memberId || !owner.letsGoLater;
+    };
+  return new Map([...assignment].map(([memberId, own]) => [memberId, own.filter(isFree(memberId))]));
 }

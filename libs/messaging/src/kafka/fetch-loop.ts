@@ -40,13 +40,12 @@ const rotated = <T>(items: readonly T[], by: number): T[] => [...items.slice(by 
 
 /**
  * Reads partitions from their leaders: for each broker that leads one there is a loop with one request under way. A loop ends when
- * nothing is left to ask its broker for, and is started again by `add`, `resume` and `proceed`.
+ * nothing is left to ask its broker for, and is started again by `add` and `resume`.
  */
 export class FetchLoop {
   readonly #targets = new Map<string, Target>();
   readonly #loops = new Map<number, Promise<void>>();
   readonly #closing = new AbortController();
-  #suspended = false;
   #round = 0;
 
   constructor(
@@ -79,16 +78,6 @@ export class FetchLoop {
     this.#deliverHeldSoon();
   }
 
-  /** Nothing is delivered until `proceed`. */
-  suspend(): void {
-    this.#suspended = true;
-  }
-
-  proceed(): void {
-    this.#suspended = false;
-    this.#deliverHeldSoon();
-  }
-
   async close(): Promise<void> {
     this.#targets.clear();
     this.#closing.abort();
@@ -99,13 +88,13 @@ export class FetchLoop {
     decodeFetchAnswer(raw, apiVersion, (topic) => this.connection.logical(topic));
 
   #isActive(target: Target): boolean {
-    return !target.paused && !target.stopped && !target.waiting && !this.#suspended && target.held.length === 0;
+    return !target.paused && !target.stopped && !target.waiting && target.held.length === 0;
   }
 
   /** Not within the call of `resume`: the listener may be in the middle of something. */
   #deliverHeldSoon(): void {
     setImmediate(() => {
-      for (const target of this.#targets.values()) if (!target.paused && !this.#suspended) this.#deliverHeld(target);
+      for (const target of this.#targets.values()) if (!target.paused) this.#deliverHeld(target);
       this.#startLoops();
     });
   }
@@ -227,7 +216,7 @@ export class FetchLoop {
     const isRead = answer.records[0] === undefined || answer.records[0].offset >= target.nextOffset;
     const records = isRead ? answer.records : answer.records.filter(({ offset }) => offset >= target.nextOffset);
     if (records.length > 0) {
-      if (target.paused || this.#suspended) target.held.push(...records);
+      if (target.paused) target.held.push(...records);
       else this.listener.records(topic, partition, records);
     }
     target.nextOffset = Math.max(target.nextOffset, answer.nextOffset);

@@ -1,5 +1,5 @@
 import type { OffsetCommit, TopicPartition } from '../log.js';
-import { assign, type Subscriber } from './assigner.js';
+import { assign, type Subscriber, withoutTransfers } from './assigner.js';
 import { fetchCommitted, type CommittedOffset } from './committed-offsets.js';
 import type { Connection } from './connection.js';
 import {
@@ -20,7 +20,9 @@ export interface GroupTimeouts {
 
 export interface Joined {
   readonly partitions: readonly TopicPartition[];
-  /** No generation lies between this one and the member's last: what it had and has again was nobody else's meanwhile. */
+  /** What moves is given to nobody before its owner has let go of it. */
+  readonly transfersWait: boolean;
+  /** It joined every generation since its last: what it had and has again was nobody else's meanwhile. */
   readonly consecutive: boolean;
   /** The session lasts at least from then, on the clock of `performance.now()`. */
   readonly atMs: number;
@@ -36,19 +38,20 @@ export const isRebalance = (error: unknown): boolean => typeOf(error) === 'REBAL
 
 const NO_GENERATION = -1;
 
-interface Claims {
-  readonly generation: number;
-  readonly owned: readonly TopicPartition[];
-}
+/** What a member says of itself when it joins. Members of a release that let go of everything before they joined do not say `letsGoLater`. */
+type Claims = Pick<Subscriber, 'generation' | 'owned' | 'letsGoLater'>;
 
 const readClaims = (userData: Buffer): Claims => {
   try {
-    const { generation, owned } = JSON.parse(userData.toString()) as Claims;
-    return { generation: Number(generation), owned: Array.isArray(owned) ? owned : [] };
+    const { generation, owned, letsGoLater } = JSON.parse(userData.toString()) as Partial<Claims>;
+    return { generation: Number(generation), owned: Array.isArray(owned) ? owned : [], letsGoLater: letsGoLater === true };
   } catch {
-    return { generation: NO_GENERATION, owned: [] };
+    return { generation: NO_GENERATION, owned: [], letsGoLater: false };
   }
 };
+
+/** What a leader says of its assignment. One of such a release says nothing, and hands over at once. */
+const TRANSFERS_WAIT = Buffer.from('transfers wait');
 
 const byTopic = <T extends TopicPartition, P>(items: readonly T[], entry: (item: T) => P): { topic: string; partitions: P[] }[] => {
   const topics = new Map<string, P[]>();
@@ -56,29 +59,40 @@ const byTopic = <T extends TopicPartition, P>(items: readonly T[], entry: (item:
   return [...topics].map(([topic, partitions]) => ({ topic, partitions }));
 };
 
-/** The requests of one member to the broker that coordinates its group. Topics here are those of the wire, with prefix. */
+/**
+ * The requests of one member to the broker that coordinates its group. Topics here are those of the wire, with prefix.
+ * A broker answers the requests of a connection one by one, and a join waits for others: so it has one of its own, and the member beats and commits
+ * meanwhile.
+ */
 export class GroupCoordinator {
-  #broker: Broker | null = null;
+  readonly #asking: Coordinator;
+  readonly #joining: Coordinator;
   #memberId = '';
   #generation = NO_GENERATION;
   #lastGeneration = NO_GENERATION;
 
   constructor(
     private readonly connection: Connection,
+    joining: Connection,
     private readonly groupId: string,
     private readonly topics: readonly string[],
     private readonly coPartitioned: boolean,
     private readonly timeouts: GroupTimeouts,
-  ) {}
+  ) {
+    this.#asking = new Coordinator(connection, groupId);
+    this.#joining = new Coordinator(joining, groupId);
+  }
 
-  /** Waits for the other members, so this takes as long as the slowest of them drains. */
-  async join(owned: readonly TopicPartition[]): Promise<Joined> {
+  /**
+   * Waits for the other members. Until it is over commits of the last generation are accepted, but for a moment at its end.
+   * `letsGoLater`: what it owns goes on meanwhile.
+   */
+  async join(owned: readonly TopicPartition[], letsGoLater: boolean): Promise<Joined> {
     const { groupId } = this;
     const previous = { memberId: this.#memberId, generation: this.#lastGeneration };
-    this.#generation = NO_GENERATION;
-    const claims: Claims = { generation: previous.generation, owned };
+    const claims: Claims = { generation: previous.generation, owned, letsGoLater };
     const metadata = encodeSubscription(this.topics, Buffer.from(JSON.stringify(claims)));
-    const joined = await this.#ask((broker) =>
+    const joined = await this.#joining.ask((broker) =>
       broker.joinGroup({
         groupId,
         sessionTimeout: this.timeouts.sessionTimeoutMs,
@@ -88,24 +102,29 @@ export class GroupCoordinator {
       }),
     );
     const { generationId, memberId } = joined;
+    const consecutive = memberId === previous.memberId && generationId === previous.generation + 1;
     this.#memberId = memberId;
+    // Its claims are known to whoever leads this generation, also if another one begins before its assignment comes.
+    this.#lastGeneration = generationId;
+    this.#generation = consecutive ? generationId : NO_GENERATION;
     const groupAssignment = joined.leaderId === memberId ? await this.#assign(joined.members) : [];
     const atMs = performance.now();
-    const { memberAssignment } = await this.#ask((broker) => broker.syncGroup({ groupId, generationId, memberId, groupAssignment }));
+    const { memberAssignment } = await this.#joining.ask((broker) =>
+      broker.syncGroup({ groupId, generationId, memberId, groupAssignment }),
+    );
     this.#generation = generationId;
-    this.#lastGeneration = generationId;
+    const { assignment, userData } = decodeAssignment(memberAssignment);
     return {
-      partitions: Object.entries(decodeAssignment(memberAssignment)).flatMap(([topic, own]) =>
-        own.map((partition) => ({ topic, partition })),
-      ),
-      consecutive: memberId === previous.memberId && generationId === previous.generation + 1,
+      partitions: Object.entries(assignment).flatMap(([topic, own]) => own.map((partition) => ({ topic, partition }))),
+      transfersWait: userData.equals(TRANSFERS_WAIT),
+      consecutive,
       atMs,
     };
   }
 
   async heartbeat(): Promise<void> {
     const membership = { groupId: this.groupId, groupGenerationId: this.#generation, memberId: this.#memberId };
-    await this.#ask((broker) => broker.heartbeat(membership));
+    await this.#asking.ask((broker) => broker.heartbeat(membership));
   }
 
   /** Fenced by the generation: the broker refuses what an earlier owner still wants to commit. */
@@ -125,7 +144,7 @@ export class GroupCoordinator {
   }
 
   committed(topic: string, partitions: readonly number[]): Promise<ReadonlyMap<number, CommittedOffset>> {
-    return this.#ask((broker) => fetchCommitted(broker, this.groupId, topic, partitions));
+    return this.#asking.ask((broker) => fetchCommitted(broker, this.groupId, topic, partitions));
   }
 
   get joined(): boolean {
@@ -142,7 +161,7 @@ export class GroupCoordinator {
     const memberId = this.#memberId;
     this.#memberId = '';
     this.#generation = NO_GENERATION;
-    if (memberId !== '') await this.#ask((broker) => broker.leaveGroup({ groupId: this.groupId, memberId }));
+    if (memberId !== '') await this.#asking.ask((broker) => broker.leaveGroup({ groupId: this.groupId, memberId }));
   }
 
   async #commit(offsets: readonly OffsetCommit[], memberId: string, groupGenerationId: number): Promise<void> {
@@ -151,7 +170,7 @@ export class GroupCoordinator {
       offset: String(offset),
       metadata: metadata ?? null,
     }));
-    await this.#ask((broker) => broker.offsetCommit({ groupId: this.groupId, groupGenerationId, memberId, topics }));
+    await this.#asking.ask((broker) => broker.offsetCommit({ groupId: this.groupId, groupGenerationId, memberId, topics }));
   }
 
   async #assign(members: readonly GroupMemberInfo[]): Promise<{ memberId: string; memberAssignment: Buffer }[]> {
@@ -163,13 +182,23 @@ export class GroupCoordinator {
     for (const topic of new Set(subscribers.flatMap(({ topics }) => topics)))
       partitions.set(topic, (await this.connection.leaders(topic)).length);
     const assignment = assign(subscribers, { partitions, coPartitioned: this.coPartitioned });
-    return [...assignment].map(([memberId, own]) => ({
+    return [...withoutTransfers(assignment, subscribers)].map(([memberId, own]) => ({
       memberId,
-      memberAssignment: encodeAssignment(Object.fromEntries(byTopic(own, ({ partition }) => partition).map(({ topic, partitions: own }) => [topic, own]))), // prettier-ignore
+      memberAssignment: encodeAssignment(Object.fromEntries(byTopic(own, ({ partition }) => partition).map(({ topic, partitions: own }) => [topic, own])), TRANSFERS_WAIT), // prettier-ignore
     }));
   }
+}
 
-  async #ask<T>(work: (broker: Broker) => Promise<T>): Promise<T> {
+/** The broker that coordinates the group, found anew whenever it moved or the connection was lost. */
+class Coordinator {
+  #broker: Broker | null = null;
+
+  constructor(
+    private readonly connection: Connection,
+    private readonly groupId: string,
+  ) {}
+
+  async ask<T>(work: (broker: Broker) => Promise<T>): Promise<T> {
     if (this.#broker?.isConnected() !== true) this.#broker = await this.connection.coordinator(this.groupId);
     try {
       const answer = await work(this.#broker);

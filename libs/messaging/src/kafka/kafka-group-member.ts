@@ -1,63 +1,75 @@
-import { Gate } from '../consumer/gate.js';
 import { MessagingError } from '../errors.js';
-import type { AssignedPartition, GroupListener, GroupMember, GroupOptions, OffsetCommit, TopicPartition } from '../log.js';
+import type { GroupListener, GroupMember, GroupOptions, OffsetCommit, TopicPartition } from '../log.js';
 import { BackOff, within } from './waiting.js';
 import type { Connection } from './connection.js';
 import { FetchLoop } from './fetch-loop.js';
+import { type Beginning, GroupOffsets } from './group-offsets.js';
 import { GroupCoordinator, isExpulsion, isRebalance, typeOf } from './group-coordinator.js';
 import { Heart } from './heart.js';
 import { EARLIEST, listOffsets } from './offsets.js';
 
-/** What rejoining takes beside the drain: noticing it at a heartbeat, a busy event loop, the journey. */
+/** What rejoining takes beside the drain of members that drain before it: noticing it at a heartbeat, a busy event loop, the journey. */
 const REJOIN_MARGIN_MS = 15_000;
 /** Leaving while a join is under way or the coordinator is away must not hold up a shutdown. */
 const LEAVE_MARGIN_MS = 3_000;
 
-interface Beginning extends AssignedPartition {
-  readonly startOffset: number;
-}
-
 const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`;
 
 /**
- * One member of a consumer group, on the classic group protocol:
+ * One member of a consumer group, on the classic group protocol, rejoining cooperatively:
  *
- *   join ── assignment ──> joined ── the group gathers ──> draining ──> join …
- *     ^                       │                               │
+ *   join ── assignment ──> joined ── the group gathers, or what goes to others was let go of ──> join …
+ *     ^                       │
  *     └──── back-off <── fallen out (expelled, silent for a session, a listener that failed) ──> `lost` and `failed`
  *
- * While it drains the broker still accepts commits of its generation, and the heart goes on beating. Partitions that stay are read on
- * where they were, provided that no generation was missed; all others begin at what is committed. Nothing is delivered from
- * the beginning of a drain to the end of the join, and nothing of a new partition before the listener is ready for it.
+ * A join says what the member owns, and changes nothing by itself: all that it owns goes on, commits and heartbeats too. An assignment without
+ * a partition that it owns is the request to let go of it (`revoking`, then `lost`); with the next join, which follows at once, it is
+ * another's. So only what moves stands still, for as long as its own calls take. Partitions that stay are read on where they were,
+ * provided that no generation was missed; all others begin at what is committed, and nothing of them is delivered before the
+ * listener is ready.
+ *
+ * Under a leader of an earlier release, which hands over at once, everything is let go of before the join.
  */
 export class KafkaGroupMember implements GroupMember {
   readonly #coordinator: GroupCoordinator;
+  readonly #offsets: GroupOffsets;
   readonly #loop: FetchLoop;
   /** The identity of an entry stands for one ownership: work begun in an earlier one is dropped by comparing it. */
   readonly #owned = new Map<string, TopicPartition>();
   readonly #paused = new Set<string>();
   /** Their committed offset is gone and the group may not jump. */
   readonly #stopped = new Set<string>();
+  /** About to go to others, and what will have happened then. */
+  readonly #going = new Map<TopicPartition, Promise<void>>();
   readonly #leaving = new AbortController();
   readonly #running: Promise<void>;
-  /** Closed from the beginning of a drain to the end of the join. */
-  readonly #settled = new Gate();
+  /** What the last assignment gives to this member. */
+  #assigned: ReadonlySet<string> = new Set();
+  /** Others wait for what it let go of since its last join began. */
+  #isAwaited = false;
+  #tellAwaited: () => void = () => {};
+  /** The last leader gave nothing to anybody before its owner had let go of it. */
+  #transfersWait = true;
+  #joining: Promise<void> | null = null;
   #heart: Heart | null = null;
   #told = false;
   #left: Promise<void> | undefined;
 
   constructor(
     private readonly connection: Connection,
+    private readonly joins: Connection,
     private readonly options: GroupOptions,
   ) {
     const { settings } = connection;
     this.#coordinator = new GroupCoordinator(
       connection,
+      joins,
       connection.physical(options.group),
       options.topics.map((topic) => connection.physical(topic)),
       options.coPartitioned,
       { sessionTimeoutMs: settings.sessionTimeoutMs, rebalanceTimeoutMs: options.drainTimeoutMs + REJOIN_MARGIN_MS },
     );
+    this.#offsets = new GroupOffsets(connection, this.#coordinator, options, (own, reason) => this.#stop(own, reason));
     this.#loop = new FetchLoop(connection, {
       records: (topic, partition, records) => options.listener.records(topic, partition, records),
       outOfRange: (topic, partition, offset) => this.#outOfRange(topic, partition, offset),
@@ -69,14 +81,25 @@ export class KafkaGroupMember implements GroupMember {
     return [...this.#owned.values()];
   }
 
-  async commit(offsets: readonly OffsetCommit[]): Promise<void> {
-    const owned = offsets.filter((offset) => this.#owned.has(keyOf(offset)));
+  commit(offsets: readonly OffsetCommit[]): Promise<void> {
+    return this.#commit(offsets, new Map(this.#owned));
+  }
+
+  async #commit(offsets: readonly OffsetCommit[], ownedThen: ReadonlyMap<string, TopicPartition>): Promise<void> {
+    const isStillOwned = (offset: OffsetCommit): boolean => {
+      const own = this.#owned.get(keyOf(offset));
+      return own !== undefined && own === ownedThen.get(keyOf(offset));
+    };
+    const owned = offsets.filter(isStillOwned);
     if (owned.length === 0) return;
     if (!this.#coordinator.joined)
       throw new MessagingError('rebalancing', `${this.options.group} is joining, nothing can be committed`, true);
     try {
       await this.#coordinator.commit(owned.map((offset) => ({ ...offset, topic: this.connection.physical(offset.topic) })));
     } catch (error) {
+      // The next generation has begun for the group, and in a moment for this member.
+      if (this.#joining !== null && (isRebalance(error) || isExpulsion(error)))
+        return this.#joining.then(() => this.#commit(owned, ownedThen));
       const code = typeOf(error)?.toLowerCase() ?? 'commit_failed';
       throw new MessagingError(code, `${this.options.group} could not commit: ${(error as Error).message}`, true, { cause: error });
     }
@@ -115,8 +138,7 @@ export class KafkaGroupMember implements GroupMember {
     this.#heart?.stop();
     this.#heart = null;
     this.#lose(this.assignment());
-    this.#settled.open();
-    await Promise.all([this.connection.close(), this.#loop.close()]);
+    await Promise.all([this.connection.close(), this.joins.close(), this.#loop.close()]);
   }
 
   async #run(): Promise<void> {
@@ -124,12 +146,10 @@ export class KafkaGroupMember implements GroupMember {
     const backOff = new BackOff(250, 2_000);
     while (!signal.aborted) {
       try {
-        if (!this.#told) await this.#settleStart();
+        if (!this.#told) await this.#offsets.settleStart();
         await this.#join();
         backOff.reset();
         await this.#stay();
-        await this.#drain();
-        this.#heart?.stop();
       } catch (error) {
         if (isRebalance(error)) continue;
         await this.#fallOut(error);
@@ -138,50 +158,88 @@ export class KafkaGroupMember implements GroupMember {
         await backOff.wait(signal);
       }
     }
+    try {
+      const letGo = this.#letGo(this.assignment());
+      await (this.#heart === null ? letGo : Promise.race([letGo, this.#heart.end]));
+    } catch (error) {
+      await this.#fallOut(error);
+    }
     await within(
       this.#coordinator.leave().catch(() => undefined),
       LEAVE_MARGIN_MS,
     );
   }
 
-  async #join(): Promise<void> {
+  #join(): Promise<void> {
+    const joining = this.#joinNow().finally(() => (this.#joining = null));
+    this.#joining = joining.catch(() => undefined);
+    return joining;
+  }
+
+  async #joinNow(): Promise<void> {
     const owned = this.assignment().map(({ topic, partition }) => ({ topic: this.connection.physical(topic), partition }));
-    this.#heart = null;
-    const { partitions, consecutive, atMs } = await this.#coordinator.join(owned);
+    if (!this.#transfersWait) await this.#letGo(this.assignment());
+    this.#isAwaited = false;
+    const { partitions, consecutive, transfersWait, atMs } = await this.#coordinator.join(owned, this.#transfersWait);
     const { heartbeatIntervalMs, sessionTimeoutMs } = this.connection.settings;
     const rhythm = { intervalMs: heartbeatIntervalMs, sessionTimeoutMs };
+    this.#heart?.stop();
     this.#heart = new Heart(this.#coordinator, rhythm, atMs, (error) => this.connection.failed(error));
     this.#told = true;
+    this.#transfersWait = transfersWait;
 
     const assigned = partitions.map(({ topic, partition }) => ({ topic: this.connection.logical(topic), partition }));
-    const keys = new Set(assigned.map(keyOf));
-    this.#lose(this.assignment().filter((own) => !consecutive || !keys.has(keyOf(own))));
-    const added = assigned.filter((own) => !this.#owned.has(keyOf(own)));
-    for (const own of added) this.#owned.set(keyOf(own), own);
-    this.#loop.proceed();
-    this.#settled.open();
-    void this.#begin(added, this.#heart);
+    this.#assigned = new Set(assigned.map(keyOf));
+    const gone = this.assignment().filter((own) => !this.#assigned.has(keyOf(own)));
+    if (!consecutive) this.#lose(this.assignment());
+    else if (!transfersWait) this.#lose(gone);
+    else void this.#letGo(gone);
+    if (gone.length > 0 && !consecutive) this.#isAwaited = true;
+    this.#own(assigned.filter((own) => !this.#owned.has(keyOf(own))));
   }
 
-  /** Until the group gathers anew or this member leaves; rejects when the membership is over. */
+  #own(partitions: readonly TopicPartition[]): void {
+    for (const own of partitions) this.#owned.set(keyOf(own), own);
+    void this.#begin(partitions);
+  }
+
+  /** Until the group gathers anew, others wait for this member or it leaves; rejects when the membership is over. */
   async #stay(): Promise<void> {
     const { signal } = this.#leaving;
-    const leaving = new Promise<void>((resolve) => {
-      if (signal.aborted) resolve();
+    const called = new Promise<void>((resolve) => {
+      this.#tellAwaited = resolve;
+      if (this.#isAwaited || signal.aborted) resolve();
       else signal.addEventListener('abort', () => resolve(), { once: true });
     });
-    await Promise.race([this.#heart!.rebalance, this.#heart!.end, leaving]);
+    await Promise.race([this.#heart!.rebalance, this.#heart!.end, called]);
   }
 
-  async #drain(): Promise<void> {
-    this.#loop.suspend();
-    this.#settled.close();
-    if (this.#owned.size === 0) return;
+  /** The listener finishes and commits, for at most its drain time; then they are lost, and others may have them. */
+  async #letGo(partitions: readonly TopicPartition[]): Promise<void> {
+    const staying = partitions.filter((own) => !this.#going.has(own));
+    const gone = this.#revoke(staying);
+    for (const own of staying) this.#going.set(own, gone);
+    await Promise.all(partitions.flatMap((own) => this.#going.get(own) ?? []));
+  }
+
+  async #revoke(going: readonly TopicPartition[]): Promise<void> {
+    if (going.length === 0) return;
     const { listener, drainTimeoutMs, group } = this.options;
-    const revoked = listener.revoking().catch((error: unknown) => {
+    for (const { topic, partition } of going) this.#loop.remove(topic, partition);
+    const revoked = listener.revoking(going).catch((error: unknown) => {
       this.connection.settings.log('error', `${group} could not drain`, { error: String(error) });
     });
-    await within(Promise.race([revoked, this.#heart!.end]), drainTimeoutMs);
+    await within(revoked, drainTimeoutMs);
+    const still = going.filter((own) => this.#owned.get(keyOf(own)) === own);
+    for (const own of going) this.#going.delete(own);
+    this.#lose(still);
+    if (still.length === 0 || this.#leaving.signal.aborted) return;
+    const [back, gone] = [still.filter((own) => this.#assigned.has(keyOf(own))), still.filter((own) => !this.#assigned.has(keyOf(own)))];
+    // Given back meanwhile.
+    if (back.length > 0 && this.#transfersWait) this.#own(back.map((own) => ({ ...own })));
+    if (gone.length === 0) return;
+    this.#isAwaited = true;
+    this.#tellAwaited();
   }
 
   async #fallOut(error: unknown): Promise<void> {
@@ -192,7 +250,7 @@ export class KafkaGroupMember implements GroupMember {
     if (this.#leaving.signal.aborted) return;
     if (this.#told) this.#tell((listener) => listener.failed(error instanceof Error ? error : new Error(String(error))));
     this.#told = false;
-    await this.connection.failed(error);
+    await Promise.all([this.connection.failed(error), this.joins.refresh()]);
   }
 
   #lose(partitions: readonly TopicPartition[]): void {
@@ -214,14 +272,11 @@ export class KafkaGroupMember implements GroupMember {
   }
 
   /** The listener gets ready for the partitions, then they are read; without any it learns that the join is over. Those that were kept go on. */
-  async #begin(partitions: readonly TopicPartition[], heart: Heart): Promise<void> {
+  async #begin(partitions: readonly TopicPartition[]): Promise<void> {
     const stillOwned = (own: TopicPartition): boolean =>
-      partitions.some((each) => keyOf(each) === keyOf(own) && this.#owned.get(keyOf(own)) === each);
+      partitions.some((each) => keyOf(each) === keyOf(own) && this.#owned.get(keyOf(own)) === each && !this.#going.has(each));
     try {
-      const known = await this.#beginnings(partitions, stillOwned);
-      // To the listener this is the end of a revoke, so it must not come in the middle of the next one.
-      await this.#settled.passed();
-      const beginnings = known.filter(stillOwned);
+      const beginnings = (await this.#beginnings(partitions, stillOwned)).filter(stillOwned);
       await this.options.listener.assigned(
         beginnings.map(({ topic, partition, committedOffset, metadata }) => ({ topic, partition, committedOffset, metadata })),
       );
@@ -229,7 +284,8 @@ export class KafkaGroupMember implements GroupMember {
       this.#loop.add(begun.map(({ topic, partition, startOffset }) => ({ topic, partition, nextOffset: startOffset })));
       for (const own of begun) if (this.#paused.has(keyOf(own))) this.#loop.pause(own.topic, own.partition);
     } catch (error) {
-      if (partitions.length === 0 || partitions.some(stillOwned)) heart.fail(error);
+      await this.#joining;
+      if (partitions.length === 0 || partitions.some(stillOwned)) this.#heart?.fail(error);
     }
   }
 
@@ -237,8 +293,7 @@ export class KafkaGroupMember implements GroupMember {
     const backOff = new BackOff();
     for (;;) {
       try {
-        const topics = [...new Set(partitions.map(({ topic }) => topic))];
-        return (await Promise.all(topics.map((topic) => this.#beginningsOf(topic, partitions.filter((own) => own.topic === topic))))).flat(); // prettier-ignore
+        return await this.#offsets.beginningsOf(partitions);
       } catch (error) {
         if (this.#leaving.signal.aborted || !partitions.some(stillOwned)) return [];
         await this.connection.failed(error);
@@ -247,23 +302,9 @@ export class KafkaGroupMember implements GroupMember {
     }
   }
 
-  async #beginningsOf(topic: string, partitions: readonly TopicPartition[]): Promise<readonly Beginning[]> {
-    const earliest = await listOffsets(this.connection, topic, EARLIEST);
-    const committed = await this.#coordinator.committed(this.connection.physical(topic), [...earliest.keys()]);
-    const known = [...committed.values()].some(({ offset }) => offset !== null);
-    return partitions.flatMap(({ partition }) => {
-      const { offset, metadata } = committed.get(partition) ?? { offset: null, metadata: '' };
-      if (offset === null && known && this.options.onOffsetOutOfRange === 'stop') {
-        this.#stop(topic, partition, 'the group committed elsewhere but has no offset here');
-        return [];
-      }
-      return [{ topic, partition, committedOffset: offset, metadata, startOffset: offset ?? earliest.get(partition) ?? 0 }];
-    });
-  }
-
   async #outOfRange(topic: string, partition: number, offset: number): Promise<number | null> {
     if (this.options.onOffsetOutOfRange === 'stop') {
-      this.#stop(topic, partition, `offset ${offset} is not in the log any more`);
+      this.#stop({ topic, partition }, `offset ${offset} is not in the log any more`);
       return null;
     }
     const earliest = (await listOffsets(this.connection, topic, EARLIEST, [partition])).get(partition) ?? 0;
@@ -272,34 +313,16 @@ export class KafkaGroupMember implements GroupMember {
     if (earliest > offset) return earliest;
     // Back to before what the listener knows as completed: only a new assignment from there can tell it.
     await this.commit([{ topic, partition, offset: earliest }]);
+    await this.#joining;
     this.#heart?.fail(new MessagingError('offset_out_of_range', text, true));
     return null;
   }
 
-  #stop(topic: string, partition: number, reason: string): void {
+  #stop({ topic, partition }: TopicPartition, reason: string): void {
     this.#stopped.add(keyOf({ topic, partition }));
     const text = `${this.options.group} stopped at ${topic}[${partition}]: ${reason}; set the group's offset, then start it anew`;
     this.connection.settings.log('error', text, {});
     this.connection.partitionFails(topic, partition, new Error(text));
     this.options.listener.failed(new MessagingError('offset_out_of_range', text, false));
-  }
-
-  /**
-   * A group that may not jump writes down where it starts before anybody joins, so that a partition without an offset is a loss
-   * later on and not one that never had a record.
-   */
-  async #settleStart(): Promise<void> {
-    if (this.options.onOffsetOutOfRange !== 'stop') return;
-    for (const topic of this.options.topics) {
-      const earliest = await listOffsets(this.connection, topic, EARLIEST);
-      const name = this.connection.physical(topic);
-      const committed = await this.#coordinator.committed(name, [...earliest.keys()]);
-      if ([...committed.values()].some(({ offset }) => offset !== null)) continue;
-      const start = [...earliest].map(([partition, offset]) => ({ topic: name, partition, offset: offset ?? 0 }));
-      await this.#coordinator.commitForEmptyGroup(start).catch((error: unknown) => {
-        // Another member was quicker, and did the same before it joined.
-        if (!isExpulsion(error) && !isRebalance(error)) throw error;
-      });
-    }
   }
 }

@@ -16,7 +16,7 @@ export interface KafkaLogOptions {
   readonly topicPrefix?: string;
   /** A member that is silent for so long loses its partitions. Default: 30 s, as in Kafka's Java client before 3.0. */
   readonly sessionTimeoutMs?: number;
-  /** Also how soon a member notices that another one joined or left. Default: 1 s. */
+  /** Also how soon a member notices that the group gathers: what moves stands still for about so long. Default: 0.5 s. */
   readonly heartbeatIntervalMs?: number;
   /** How long `start` waits for the cluster. Default: 60 s. */
   readonly startTimeoutMs?: number;
@@ -43,7 +43,7 @@ export const withDefaults = (options: KafkaLogOptions): KafkaSettings => ({
   sasl: options.sasl ?? null,
   topicPrefix: options.topicPrefix ?? '',
   sessionTimeoutMs: options.sessionTimeoutMs ?? 30_000,
-  heartbeatIntervalMs: options.heartbeatIntervalMs ?? 1_000,
+  heartbeatIntervalMs: options.heartbeatIntervalMs ?? 500,
   startTimeoutMs: options.startTimeoutMs ?? 60_000,
   requestTimeoutMs: options.requestTimeoutMs ?? 30_000,
   deliveryTimeoutMs: options.deliveryTimeoutMs ?? 30_000,

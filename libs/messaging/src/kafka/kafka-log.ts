@@ -101,7 +101,7 @@ export class KafkaLog implements MessageLog {
       const text = options.topics.map((topic, index) => `${topic} ${counts[index]}`).join(', ');
       throw new MessagingError('not_co_partitioned', `${options.group} needs topics with the same number of partitions: ${text}`, false);
     }
-    const member = new KafkaGroupMember(this.#connect(`group ${options.group}`), options);
+    const member = new KafkaGroupMember(this.#connect(`group ${options.group}`), this.#connect(`joins of ${options.group}`), options);
     this.#track({ close: () => member.leave() });
     return member;
   }

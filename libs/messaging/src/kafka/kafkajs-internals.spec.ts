@@ -33,8 +33,11 @@ describe('what is taken from inside kafkajs', () => {
       topics: ['a', 'b'],
       userData: Buffer.from('{}'),
     });
-    expect(decodeAssignment(encodeAssignment({ a: [0, 2], b: [1] }))).toEqual({ a: [0, 2], b: [1] });
-    expect(decodeAssignment(Buffer.alloc(0))).toEqual({});
+    expect(decodeAssignment(encodeAssignment({ a: [0, 2], b: [1] }, Buffer.from('{}')))).toMatchObject({
+      assignment: { a: [0, 2], b: [1] },
+      userData: Buffer.from('{}'),
+    });
+    expect(decodeAssignment(Buffer.alloc(0))).toEqual({ assignment: {}, userData: Buffer.alloc(0) });
   });
 
   it('names the protocol that is missing where a broker is too old', async () => {

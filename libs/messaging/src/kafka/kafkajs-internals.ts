@@ -172,8 +172,10 @@ export const encodeSubscription = (topics: readonly string[], userData: Buffer):
 export const decodeSubscription = (metadata: Buffer): { topics: readonly string[]; userData: Buffer } =>
   AssignerProtocol.MemberMetadata.decode(metadata) ?? { topics: [], userData: Buffer.alloc(0) };
 
-export const encodeAssignment = (assignment: Readonly<Record<string, readonly number[]>>): Buffer =>
-  AssignerProtocol.MemberAssignment.encode({ version: 1, assignment: assignment as Record<string, number[]>, userData: Buffer.alloc(0) });
+export const encodeAssignment = (assignment: Readonly<Record<string, readonly number[]>>, userData: Buffer): Buffer =>
+  AssignerProtocol.MemberAssignment.encode({ version: 1, assignment: assignment as Record<string, number[]>, userData });
 
-export const decodeAssignment = (assignment: Buffer): Readonly<Record<string, readonly number[]>> =>
-  AssignerProtocol.MemberAssignment.decode(assignment)?.assignment ?? {};
+export const decodeAssignment = (
+  bytes: Buffer,
+): { readonly assignment: Readonly<Record<string, readonly number[]>>; readonly userData: Buffer } =>
+  AssignerProtocol.MemberAssignment.decode(bytes) ?? { assignment: {}, userData: Buffer.alloc(0) };

@@ -45,6 +45,8 @@ interface Ownership {
   /** What the broker took of its own commits last. */
   accepted: Progress | null;
   isPrepared: boolean;
+  /** Since when it is about to go. */
+  revokingSinceMs: number;
 }
 
 /** All tries of a record within one ownership. */
@@ -68,9 +70,7 @@ interface ProcessFacts {
   readonly owned: Map<string, Ownership>;
   /** Records that hold a slot: running, or waiting for another try. */
   readonly tasks: Set<Run>;
-  isRevoking: boolean;
   isRejoining: boolean;
-  revokingSinceMs: number;
   commitsAtMs: number;
   commitFailedAtMs: number;
   unsettledSinceMs: number;
@@ -130,6 +130,7 @@ export class Referee {
         requested: -1,
         accepted: null,
         isPrepared: false,
+        revokingSinceMs: Infinity,
       });
     });
   }
@@ -139,30 +140,33 @@ export class Referee {
     if (owned !== undefined) owned.isPrepared = true;
   }
 
-  revoking(process: SimulatedProcess): void {
+  revoking(process: SimulatedProcess, partitions: readonly TopicPartition[]): void {
     const facts = this.#factsOf(process);
-    facts.isRevoking = true;
-    facts.revokingSinceMs = this.time.nowMs;
-    facts.unsettledSinceMs = this.time.nowMs;
+    const leaving = this.#ownedOf(facts, partitions);
+    for (const ownership of leaving) ownership.revokingSinceMs = this.time.nowMs;
     if (this.scenario.onRevoke === 'drain') return;
     for (const run of facts.tasks) {
+      if (!leaving.has(run.ownership)) continue;
       if (!run.isLetGo) this.tally.count('letGo');
       run.isLetGo = true;
     }
   }
 
   /** The engine says that it has let go: in time nothing may run on, and without trouble nothing completed is left for others to repeat. */
-  drained(process: SimulatedProcess): void {
+  drained(process: SimulatedProcess, partitions: readonly TopicPartition[]): void {
     const facts = this.#factsOf(process);
     if (process.isDead) return;
     const { drainTimeoutMs, onRevoke } = this.scenario;
-    const hadTime = this.time.nowMs - facts.revokingSinceMs < drainTimeoutMs / 2;
-    for (const { isActive, record } of facts.tasks)
-      if (onRevoke === 'drain' && hadTime && isActive) this.#violated(`${recordName(record)} runs on after the drain`);
+    const drained = this.#ownedOf(facts, partitions);
+    const revokingSinceMs = Math.min(...[...drained].map((ownership) => ownership.revokingSinceMs));
+    const hadTime = this.time.nowMs - revokingSinceMs < drainTimeoutMs / 2;
+    for (const { isActive, record, ownership } of facts.tasks)
+      if (onRevoke === 'drain' && hadTime && isActive && drained.has(ownership))
+        this.#violated(`${recordName(record)} runs on after the drain`);
     // Stopped meanwhile: others may own what it did.
-    if (facts.unsettledSinceMs > facts.revokingSinceMs || facts.commitFailedAtMs >= facts.revokingSinceMs) return;
-    const saidSinceMs = Math.max(facts.revokingSinceMs, facts.commitsAtMs);
-    for (const { tries, accepted } of facts.owned.values()) {
+    if (facts.unsettledSinceMs > revokingSinceMs || facts.commitFailedAtMs >= revokingSinceMs) return;
+    const saidSinceMs = Math.max(revokingSinceMs, facts.commitsAtMs);
+    for (const { tries, accepted } of drained) {
       for (const { record, resolvedAtMs } of tries.values())
         if (resolvedAtMs !== null && resolvedAtMs < saidSinceMs && (accepted === null || !covers(accepted, record.offset)))
           this.#violated(`${recordName(record)} was completed and is not handed over as such`);
@@ -171,7 +175,6 @@ export class Referee {
 
   rejoined(process: SimulatedProcess): void {
     const facts = this.#factsOf(process);
-    facts.isRevoking = false;
     const kept = new Set(facts.owned.values());
     if (facts.isRejoining && [...facts.tasks].some(({ ownership, isActive }) => isActive && kept.has(ownership)))
       this.tally.count('keptWhileRunning');
@@ -257,7 +260,7 @@ export class Referee {
       throw new Error('not owned');
     }
     if (!ownership.isPrepared) this.#violated(`${name} starts before its group is prepared`);
-    if (facts.isRevoking) this.#violated(`${name} starts while its partition may go`);
+    if (this.time.nowMs >= ownership.revokingSinceMs) this.#violated(`${name} starts while its partition may go`);
     if (this.time.nowMs - facts.inSessionFromMs > SESSION_TIMEOUT_MS) this.#violated(`${name} starts after a silent session`);
     if (ownership.tries.has(record.offset)) this.#violated(`${name} runs twice in one ownership`);
     if (covers(ownership.known, record.offset)) this.#violated(`${name} is run again although it was committed`);
@@ -452,6 +455,10 @@ export class Referee {
     }
   }
 
+  #ownedOf(facts: ProcessFacts, partitions: readonly TopicPartition[]): ReadonlySet<Ownership> {
+    return new Set(partitions.map((partition) => facts.owned.get(nameOf(partition))).filter((ownership) => ownership !== undefined));
+  }
+
   #excuse(name: string): void {
     this.#excused.add(name);
     this.#open.delete(name);
@@ -460,12 +467,11 @@ export class Referee {
   #factsOf(process: SimulatedProcess): ProcessFacts {
     let facts = this.#processes.get(process);
     if (facts === undefined) {
-      const nothing = { owned: new Map<string, Ownership>(), tasks: new Set<Run>(), isRevoking: false };
+      const nothing = { owned: new Map<string, Ownership>(), tasks: new Set<Run>() };
       facts = {
         process,
         ...nothing,
         isRejoining: false,
-        revokingSinceMs: -Infinity,
         commitsAtMs: -Infinity,
         commitFailedAtMs: -Infinity,
         unsettledSinceMs: this.time.nowMs,

@@ -1,4 +1,4 @@
-import { assign, type Subscriber } from '../../src/kafka/assigner.js';
+import { assign, type Subscriber, withoutTransfers } from '../../src/kafka/assigner.js';
 import type { OffsetCommit, TopicPartition } from '../../src/log.js';
 import { nameOf } from './simulated-topics.js';
 import type { VirtualTime } from './virtual-time.js';
@@ -40,6 +40,7 @@ export class SimulatedCoordinator {
     private readonly partitions: ReadonlyMap<string, number>,
     private readonly drainTimeoutMs: number,
     private readonly tell: (text: string) => void,
+    private readonly violated: (text: string) => void,
   ) {}
 
   get isGathering(): boolean {
@@ -112,12 +113,18 @@ export class SimulatedCoordinator {
     this.generation++;
     this.rebalances++;
     const subscribers = [...this.#members].map(
-      ([memberId, { topics, owned, ownedIn }]): Subscriber => ({ memberId, topics, owned, generation: ownedIn }),
+      ([memberId, { topics, owned, ownedIn }]): Subscriber => ({ memberId, topics, owned, generation: ownedIn, letsGoLater: true }),
     );
     if (subscribers.length === 0) return;
-    const assignment = assign(subscribers, { partitions: this.partitions, coPartitioned: true });
+    const assignment = withoutTransfers(assign(subscribers, { partitions: this.partitions, coPartitioned: true }), subscribers);
     for (const [memberId, member] of this.#members) {
       const partitions = assignment.get(memberId) ?? [];
+      for (const other of subscribers) {
+        if (other.memberId === memberId || other.generation !== this.generation - 1) continue;
+        for (const each of partitions)
+          if (other.owned.some((own) => nameOf(own) === nameOf(each)))
+            this.violated(`${memberId} gets ${nameOf(each)}, which ${other.memberId} has not let go of`);
+      }
       this.tell(`coordinator: generation ${this.generation}, ${memberId} gets ${partitions.map(nameOf).join(' ') || 'nothing'}`);
       member.lastSeenMs = this.time.nowMs;
       const { answer } = member;

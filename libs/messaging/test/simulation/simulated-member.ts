@@ -1,4 +1,3 @@
-import { Gate } from '../../src/consumer/gate.js';
 import { MessagingError } from '../../src/errors.js';
 import type { AssignedPartition, GroupMember, GroupOptions, OffsetCommit, TopicPartition } from '../../src/log.js';
 import type { Faults, Scenario } from './scenario.js';
@@ -30,24 +29,28 @@ interface Ownership extends TopicPartition {
   position: number;
   isPaused: boolean;
   isFed: boolean;
+  /** It is about to go: what will have happened then. */
+  going: Promise<void> | null;
 }
 
 type Leaving = 'no' | 'asked' | 'gone';
 
 /**
- * A member as the log port promises it: joins, drains and rejoins, keeps the positions of partitions that stay when it missed no
- * generation, loses everything when it fell out, and delivers nothing of a partition before the listener is ready for it.
+ * A member as the log port promises it: goes on while it joins, lets go of what is to be another's and joins again, keeps the positions of partitions that
+ * stay when it missed no generation, loses everything when it fell out, and delivers nothing of a partition before the listener is ready for it.
  */
 export class SimulatedMember implements GroupMember {
   readonly #owned = new Map<string, Ownership>();
   readonly #network: SimulatedNetwork;
   readonly #memberId: string;
-  readonly #settled = new Gate();
   #generation = -1;
   #isJoined = false;
   /** On the clock of the process: its session lasts at least from then. */
   #heardOfMs = -Infinity;
-  #isSuspended = true;
+  /** What the last assignment gives to this member. */
+  #assigned: ReadonlySet<string> = new Set();
+  /** Others wait for what it let go of since its last join began. */
+  #isAwaited = false;
   #fetchIsDue = false;
   #leaving: Leaving = 'no';
   #wake: () => void = () => {};
@@ -131,12 +134,15 @@ export class SimulatedMember implements GroupMember {
       try {
         await this.#join();
         await this.#stay();
-        await this.#drain();
       } catch (error) {
         this.#fallOut(error as Error);
         await this.process.wait(chance.between(50, 400));
       }
     }
+    let isGone = false;
+    this.#beatUntil(() => isGone);
+    await this.#letGo([...this.#owned.values()]);
+    isGone = true;
     this.#isJoined = false;
     await this.#network.ask<null>((answer) => answer((this.cluster.coordinator.leave(this.#memberId), null))).catch(() => null);
     this.#leaving = 'gone';
@@ -145,40 +151,44 @@ export class SimulatedMember implements GroupMember {
   }
 
   async #join(): Promise<void> {
-    this.#isJoined = false;
     const { topics } = this.options;
     const [owned, ownedIn] = [this.assignment(), this.#generation];
     const { coordinator } = this.cluster;
-    const { generation, partitions, atMs } = await this.#network.ask<Joined>(
-      (answer) => coordinator.join(this.#memberId, topics, owned, ownedIn, answer),
-      JOIN_TIMEOUT_MS,
-    );
+    this.#isAwaited = false;
+    let isOver = false;
+    this.#beatUntil(() => isOver);
+    const { generation, partitions, atMs } = await this.#network
+      .ask<Joined>((answer) => coordinator.join(this.#memberId, topics, owned, ownedIn, answer), JOIN_TIMEOUT_MS)
+      .finally(() => (isOver = true));
     const isConsecutive = generation === ownedIn + 1;
-    const keys = new Set(partitions.map(nameOf));
-    this.#lose([...this.#owned.values()].filter((each) => !isConsecutive || !keys.has(nameOf(each))));
+    this.#assigned = new Set(partitions.map(nameOf));
+    const gone = [...this.#owned.values()].filter((each) => !this.#assigned.has(nameOf(each)));
+    if (!isConsecutive) this.#lose([...this.#owned.values()]);
     this.#generation = generation;
     this.#heardOf(atMs);
     this.#isJoined = true;
-    this.#isSuspended = false;
-    this.#settled.open();
     this.cluster.referee.rejoined(this.process);
-    const added = partitions.filter((each) => !this.#owned.has(nameOf(each)));
+    if (isConsecutive) void this.#letGo(gone);
+    else if (gone.length > 0) this.#isAwaited = true;
     for (const kept of this.#owned.values()) if (this.process.chance.hits(this.cluster.faults().deliveredAgain)) this.#rewind(kept);
-    const begun = added.map((each) => ({ ...each, position: 0, isPaused: false, isFed: false }));
+    this.#own(partitions.filter((each) => !this.#owned.has(nameOf(each))));
+  }
+
+  #own(partitions: readonly TopicPartition[]): void {
+    const begun = partitions.map((each) => ({ ...each, position: 0, isPaused: false, isFed: false, going: null }));
     for (const each of begun) this.#owned.set(nameOf(each), each);
     void this.#begin(begun);
     this.#fetchSoon();
   }
 
   async #begin(added: readonly Ownership[]): Promise<void> {
-    const isOwned = (each: Ownership): boolean => this.#owned.get(nameOf(each)) === each;
+    const isOwned = (each: Ownership): boolean => this.#owned.get(nameOf(each)) === each && each.going === null;
     let committed: readonly AssignedPartition[] | null = null;
     while (committed === null && added.some(isOwned)) {
       committed = await this.#network
         .ask<readonly AssignedPartition[]>((answer) => answer(added.map((each) => this.#committedOf(each))))
         .catch(() => null);
     }
-    await this.#settled.passed();
     if (added.length > 0 && !added.some(isOwned)) return;
     const beginnings = (committed ?? []).filter((_, i) => isOwned(added[i]!));
     this.cluster.referee.assigned(this.process, beginnings, added.filter(isOwned));
@@ -217,12 +227,12 @@ export class SimulatedMember implements GroupMember {
 
   async #stay(): Promise<void> {
     const { coordinator } = this.cluster;
-    while (this.#leaving === 'no') {
+    while (this.#leaving === 'no' && !this.#isAwaited) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
         this.process.after(HEARTBEAT_MS, resolve);
       });
-      if (this.#leaving !== 'no') return;
+      if (this.#leaving !== 'no' || this.#isAwaited) return;
       const askedMs = this.cluster.time.nowMs;
       const refusal = await this.#network
         .ask<Refusal | null>((answer) => answer(coordinator.heartbeat(this.#memberId, this.#generation)))
@@ -239,33 +249,53 @@ export class SimulatedMember implements GroupMember {
     this.cluster.referee.inSession(this.process, atMs);
   }
 
-  async #drain(): Promise<void> {
-    this.#isSuspended = true;
-    this.#settled.close();
-    if (this.#owned.size === 0) return;
-    const { drainTimeoutMs, listener } = this.options;
-    let isOver = false;
+  /** Its session goes on while it waits for others. */
+  #beatUntil(isOver: () => boolean): void {
     const beat = (): void => {
-      if (isOver) return;
+      if (isOver()) return;
+      const askedMs = this.cluster.time.nowMs;
       this.#network
         .ask<Refusal | null>((answer) => answer(this.cluster.coordinator.heartbeat(this.#memberId, this.#generation)))
+        .then((refusal) => {
+          if (!isOver() && refusal !== 'expelled' && refusal !== 'unavailable') this.#heardOf(askedMs);
+        })
         .catch(() => null);
       this.process.after(HEARTBEAT_MS, beat);
     };
     beat();
-    this.cluster.referee.revoking(this.process);
-    const revoked = listener.revoking().then(() => {
-      if (!isOver) this.cluster.referee.drained(this.process);
+  }
+
+  async #letGo(partitions: readonly Ownership[]): Promise<void> {
+    const staying = partitions.filter(({ going }) => going === null);
+    const gone = this.#revoke(staying);
+    for (const each of staying) each.going = gone;
+    await Promise.all(partitions.flatMap(({ going }) => going ?? []));
+  }
+
+  async #revoke(going: readonly Ownership[]): Promise<void> {
+    if (going.length === 0) return;
+    const { drainTimeoutMs, listener } = this.options;
+    let isOver = false;
+    this.cluster.referee.revoking(this.process, going);
+    const revoked = listener.revoking(going.map(({ topic, partition }) => ({ topic, partition }))).then(() => {
+      if (!isOver) this.cluster.referee.drained(this.process, going);
     });
     const isDrained = await Promise.race([revoked.then(() => true), this.process.wait(drainTimeoutMs).then(() => false)]);
     if (!isDrained) this.cluster.tally.count('drainsOver');
     isOver = true;
+    const still = going.filter((each) => this.#owned.get(nameOf(each)) === each);
+    this.#lose(still);
+    if (this.#leaving !== 'no') return;
+    const back = still.filter((each) => this.#assigned.has(nameOf(each)));
+    if (back.length > 0) this.#own(back.map(({ topic, partition }) => ({ topic, partition })));
+    if (back.length === still.length) return;
+    this.#isAwaited = true;
+    this.#wake();
   }
 
   #fallOut(error: Error): void {
     this.cluster.tell(`${this.#memberId}: fell out, ${error.message}`);
     this.#isJoined = false;
-    this.#isSuspended = true;
     this.#generation = -1;
     this.cluster.referee.fellOut(this.process);
     this.#lose([...this.#owned.values()]);
@@ -292,7 +322,7 @@ export class SimulatedMember implements GroupMember {
     const { topics, scenario, faults } = this.cluster;
     let more = false;
     for (const owned of [...this.#owned.values()]) {
-      if (this.#isSuspended || owned.isPaused || !owned.isFed || this.#owned.get(nameOf(owned)) !== owned) continue;
+      if (owned.isPaused || !owned.isFed || owned.going !== null || this.#owned.get(nameOf(owned)) !== owned) continue;
       const { startOffset } = topics.partition(owned);
       if (owned.position < startOffset) {
         this.cluster.referee.skipped(owned, owned.position, startOffset);
