@@ -1,66 +1,49 @@
 /**
- * `COPY … FROM STDIN` in its text format: about half of what `INSERT` costs Postgres, since nothing is parsed as JSON and no row is
+ * `COPY … FROM STDIN` in its binary format: less than half of what `INSERT` costs Postgres, since nothing is parsed and no row is
  * answered. It has no `ON CONFLICT`: a row that is there already fails the whole transaction with `UNIQUE_VIOLATION`.
  */
 import type { Connection, Submittable } from 'pg';
 import type { EntityManager } from 'typeorm';
+import { BinaryRows } from './binary-rows.js';
 import { StatementRefused } from './statement-refused.js';
 
 export const UNIQUE_VIOLATION = '23505';
 
-export type CopyValue = string | number | boolean | null;
-
 export interface CopyTarget<Row> {
   readonly table: string;
   readonly columns: readonly string[];
-  values(row: Row): readonly CopyValue[];
+  /** Writes the value of each column, in their order. */
+  write(out: BinaryRows, row: Row): void;
 }
-
-const SPECIAL = /[\0\\\n\r\t]/;
-const ESCAPES: Readonly<Record<string, string>> = { '\0': '\uFFFD', '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' };
-
-/** Postgres refuses NUL and lone surrogates in text: customers' answers may hold both, and must not be lost for it. Writing UTF-8 replaces the latter. */
-const copyText = (value: CopyValue): string => {
-  if (value === null) return '\\N';
-  if (typeof value !== 'string') return String(value);
-  return SPECIAL.test(value) ? value.replace(/[\0\\\n\r\t]/g, (special) => ESCAPES[special] ?? special) : value;
-};
-
-export const copyLines = <Row>({ values }: CopyTarget<Row>, rows: readonly Row[]): string =>
-  rows.map((row) => `${values(row).map(copyText).join('\t')}\n`).join('');
 
 /** What of a connection the copy protocol takes; `@types/pg` leaves it out. */
 interface CopyConnection extends Connection {
   endCopyFrom(): void;
 }
 
-/** Type, and length of itself and what follows. */
-const HEADER_BYTES = 5;
 const COPY_DATA = 'd'.charCodeAt(0);
 
-/** Buffers of ended copies, as many as recording transactions; a new one for every batch is memory that has to be mapped and collected. */
+/** Memory of ended copies, for as many as there are recording transactions; new memory for every batch has to be mapped and collected. */
 const spares: Buffer[] = [];
 const SPARES_MAX = 4;
-const SPARE_BYTES_MAX = 4 * 1024 * 1024;
+const SPARE_BYTES = { min: 256 * 1024, max: 4 * 1024 * 1024 } as const;
 
-const spareBuffer = (bytes: number): Buffer => {
-  const index = spares.findIndex(({ length }) => length >= bytes);
-  return index >= 0 ? spares.splice(index, 1)[0]! : Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(bytes)));
+const keepSpare = (memory: Buffer): void => {
+  if (memory.length <= SPARE_BYTES.max && spares.length < SPARES_MAX) spares.push(memory);
 };
 
-const keepBuffer = (buffer: Buffer): void => {
-  if (buffer.length > SPARE_BYTES_MAX) return;
-  spares.unshift(buffer);
-  spares.length = Math.min(spares.length, SPARES_MAX);
+const messageHeader = (bytes: number): Buffer => {
+  const header = Buffer.allocUnsafe(5);
+  header.writeInt32BE(bytes + 4, header.writeUInt8(COPY_DATA));
+  return header;
 };
 
 class CopyIn implements Submittable {
   private failure: Error | null = null;
-  private buffer: Buffer | null = null;
 
   constructor(
     private readonly statement: string,
-    private readonly lines: string,
+    private readonly rows: Buffer,
     private readonly ended: (failure: Error | null) => void,
   ) {}
 
@@ -69,13 +52,11 @@ class CopyIn implements Submittable {
   }
 
   handleCopyInResponse(connection: CopyConnection): void {
-    const bytes = HEADER_BYTES + Buffer.byteLength(this.lines);
-    this.buffer = spareBuffer(bytes);
-    this.buffer.writeUInt8(COPY_DATA, 0);
-    this.buffer.writeUInt32BE(bytes - 1, 1);
-    this.buffer.write(this.lines, HEADER_BYTES);
-    connection.stream.write(this.buffer.subarray(0, bytes));
+    connection.stream.cork();
+    connection.stream.write(messageHeader(this.rows.length));
+    connection.stream.write(this.rows);
     connection.endCopyFrom();
+    connection.stream.uncork();
   }
 
   handleCommandComplete(): void {}
@@ -87,10 +68,7 @@ class CopyIn implements Submittable {
   }
 
   handleReadyForQuery(): void {
-    if (this.failure !== null) return;
-    // Postgres has read all that was sent, which a refused copy does not wait for.
-    if (this.buffer !== null) keepBuffer(this.buffer);
-    this.ended(null);
+    if (this.failure === null) this.ended(null);
   }
 }
 
@@ -98,9 +76,15 @@ class CopyIn implements Submittable {
 export const copyRows = async <Row>(manager: EntityManager, target: CopyTarget<Row>, rows: readonly Row[]): Promise<void> => {
   if (rows.length === 0) return;
   const client = (await manager.queryRunner?.connect()) as { query(copy: Submittable): void };
-  const lines = copyLines(target, rows);
+  const out = new BinaryRows(spares.pop() ?? Buffer.allocUnsafeSlow(SPARE_BYTES.min));
+  for (const row of rows) {
+    out.row(target.columns.length);
+    target.write(out, row);
+  }
   await new Promise<void>((resolve, reject) => {
-    const statement = `COPY ${target.table} (${target.columns.join(', ')}) FROM STDIN`;
-    client.query(new CopyIn(statement, lines, (failure) => (failure === null ? resolve() : reject(failure))));
+    const statement = `COPY ${target.table} (${target.columns.join(', ')}) FROM STDIN (FORMAT binary)`;
+    client.query(new CopyIn(statement, out.end(), (failure) => (failure === null ? resolve() : reject(failure))));
   });
+  // Postgres has read all that was sent, which a refused copy does not wait for.
+  keepSpare(out.memory);
 };

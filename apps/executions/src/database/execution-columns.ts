@@ -38,7 +38,7 @@ const types = {
   failureDetail: 'text',
   deferReason: 'text',
   httpStatus: 'integer',
-  durationMs: 'double precision',
+  durationMs: 'float8',
   nextAttemptAt: 'timestamptz',
   completedAt: 'timestamptz',
   acceptedAt: 'timestamptz',
@@ -59,7 +59,9 @@ const given = `json_to_recordset($1::json) AS given(${properties.map((property) 
 export const executionsCopy: CopyTarget<Execution> = {
   table: 'executions',
   columns,
-  values: (row) => properties.map((property) => row[property]),
+  write: (out, row) => {
+    for (const property of properties) out[types[property]](row[property] as never);
+  },
 };
 
 const changing = properties.filter((property) => property !== 'invocationId' && property !== 'orgId');

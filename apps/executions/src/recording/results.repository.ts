@@ -26,29 +26,36 @@ const attemptsCopy: CopyTarget<AttemptRow> = {
     'response_body',
     'response_truncated',
   ],
-  values: (row) => [
-    row.attemptId,
-    row.invocationId,
-    row.orgId,
-    row.seq,
-    row.number,
-    row.origin,
-    row.startedAt,
-    row.durationMs,
-    row.httpStatus,
-    row.failureReason,
-    row.failureDetail,
-    storableJson(row.requestHeaders),
-    row.responseHeaders === null ? null : storableJson(row.responseHeaders),
-    row.responseBody,
-    row.responseTruncated,
-  ],
+  write: (out, row) => {
+    out.uuid(row.attemptId);
+    out.uuid(row.invocationId);
+    out.uuid(row.orgId);
+    out.integer(row.seq);
+    out.integer(row.number);
+    out.text(row.origin);
+    out.timestamptz(row.startedAt);
+    out.float8(row.durationMs);
+    out.integer(row.httpStatus);
+    out.text(row.failureReason);
+    out.text(row.failureDetail);
+    out.text(storableJson(row.requestHeaders));
+    out.text(row.responseHeaders === null ? null : storableJson(row.responseHeaders));
+    out.text(row.responseBody);
+    out.boolean(row.responseTruncated);
+  },
 };
 
 const requestsCopy: CopyTarget<RequestRow> = {
   table: 'requests',
   columns: ['invocation_id', 'org_id', 'accepted_at', 'envelope', 'body', 'truncated'],
-  values: (row) => [row.invocationId, row.orgId, row.acceptedAt, row.envelope, row.body, row.truncated],
+  write: (out, row) => {
+    out.uuid(row.invocationId);
+    out.uuid(row.orgId);
+    out.timestamptz(row.acceptedAt);
+    out.text(row.envelope);
+    out.text(row.body);
+    out.boolean(row.truncated);
+  },
 };
 
 /** A second record of an attempt has the same start, so that few of the daily partitions are looked at. */
