@@ -14,6 +14,7 @@
  */
 import {
   type ExecutionStatus,
+  type InvocationKind,
   type InvocationRequest,
   type InvocationResult,
   sameId,
@@ -21,7 +22,7 @@ import {
   uuid,
   writeTime,
 } from '@cf/contract';
-import type { Execution, Verdict } from '../execution.js';
+import type { Execution } from '../execution.js';
 
 /** An id of one organization was used by another: recording it would cross the tenants (invariant 11). */
 export class ForeignInvocationError extends Error {
@@ -33,26 +34,11 @@ const refuseForeign = (known: Execution | null, orgId: string): void => {
   if (known !== null && known.orgId !== sameId(orgId)) throw new ForeignInvocationError('the invocation belongs to another organization');
 };
 
-const noVerdict: Verdict = {
-  branchKind: null,
-  branchOption: null,
-  branchReason: null,
-  nearMiss: null,
-  returnValue: null,
-  warning: null,
-  failureReason: null,
-  failureDetail: null,
-  deferReason: null,
-  httpStatus: null,
-  durationMs: null,
-  nextAttemptAt: null,
-  completedAt: null,
-};
-
-const unheard = (invocationId: string, orgId: string): Omit<Execution, 'kind' | 'createdAt'> => ({
-  ...noVerdict,
+/** All properties in one literal: rows that are made alike are copied fast. */
+const unheard = (invocationId: string, orgId: string, kind: InvocationKind, createdAt: string): Execution => ({
   invocationId: sameId(invocationId),
   orgId: sameId(orgId),
+  kind,
   test: false,
   status: 'queued',
   seq: 0,
@@ -76,15 +62,30 @@ const unheard = (invocationId: string, orgId: string): Omit<Execution, 'kind' | 
   stepId: null,
   saveValueToAttribute: null,
   failureBranch: null,
+  branchKind: null,
+  branchOption: null,
+  branchReason: null,
+  nearMiss: null,
+  returnValue: null,
+  warning: null,
+  failureReason: null,
+  failureDetail: null,
+  deferReason: null,
+  httpStatus: null,
+  durationMs: null,
+  nextAttemptAt: null,
+  completedAt: null,
   acceptedAt: null,
+  createdAt,
   stepResultOffset: null,
 });
 
 const describe = (known: Execution | null, request: InvocationRequest): Execution => {
   if (known !== null && known.acceptedAt !== null) return known;
   const acceptedAt = writeTime(request.acceptedAt);
+  const { step } = request;
   return {
-    ...(known ?? unheard(request.invocationId, request.orgId)),
+    ...(known ?? unheard(request.invocationId, request.orgId, request.kind, acceptedAt)),
     kind: request.kind,
     test: request.test,
     cloudFunctionId: request.cloudFunctionId,
@@ -92,15 +93,15 @@ const describe = (known: Execution | null, request: InvocationRequest): Executio
     eventId: request.event?.id ?? null,
     eventType: request.event?.type ?? null,
     chatId: request.chatId,
-    requestId: request.step?.requestId ?? null,
-    botExecutionId: request.step?.executionId ?? null,
-    chatBotId: request.step?.chatBotId ?? null,
-    chatBotName: request.step?.chatBotName ?? null,
-    chatBotType: request.step?.chatBotType ?? null,
-    stepName: request.step?.stepName ?? null,
-    stepId: request.step?.stepId ?? null,
-    saveValueToAttribute: request.step?.saveValueToAttribute ?? null,
-    failureBranch: request.step?.failureBranch ?? null,
+    requestId: step?.requestId ?? null,
+    botExecutionId: step?.executionId ?? null,
+    chatBotId: step?.chatBotId ?? null,
+    chatBotName: step?.chatBotName ?? null,
+    chatBotType: step?.chatBotType ?? null,
+    stepName: step?.stepName ?? null,
+    stepId: step?.stepId ?? null,
+    saveValueToAttribute: step?.saveValueToAttribute ?? null,
+    failureBranch: step?.failureBranch ?? null,
     acceptedAt,
     createdAt: acceptedAt,
   };
@@ -137,7 +138,8 @@ const isBetterTwin = (known: Execution, result: InvocationResult): boolean => {
 
 const elapsedMs = (since: string, until: string): number => Math.max(0, Date.parse(until) - Date.parse(since));
 
-const placeAfter = ({ request, attempts }: InvocationResult): Pick<Execution, 'seq' | 'nextAttempt' | 'byResult'> => ({
+const placedAfter = (row: Execution, { request, attempts }: InvocationResult): Execution => ({
+  ...row,
   seq: request.seq + 1,
   nextAttempt: request.attempt + attempts.length,
   byResult: true,
@@ -146,11 +148,13 @@ const placeAfter = ({ request, attempts }: InvocationResult): Pick<Execution, 's
 const decide = (row: Execution, result: InvocationResult): Execution => {
   const completedAt = isFinal(result) ? writeTime(result.completedAt) : null;
   return {
-    ...row,
-    ...noVerdict,
+    ...placedAfter(row, result),
     status: statusOf(result),
-    ...placeAfter(result),
     paused: false,
+    branchKind: null,
+    branchOption: null,
+    branchReason: null,
+    nearMiss: null,
     returnValue: result.returnValue,
     warning: result.warning,
     failureReason: result.failureReason,
@@ -170,7 +174,7 @@ export const foldInvocationResult = (known: Execution | null, result: Invocation
   const row = describe(known, request);
   if (endsByStepResult(request)) return row;
   if (known !== null && request.seq < known.seq && !isBetterTwin(known, result)) return row;
-  return known?.status === 'cancelled' && statusOf(result) !== 'succeeded' ? { ...row, ...placeAfter(result) } : decide(row, result);
+  return known?.status === 'cancelled' && statusOf(result) !== 'succeeded' ? placedAfter(row, result) : decide(row, result);
 };
 
 const idOrNull = (id: string | null): string | null => (uuid.safeParse(id).success ? id : null);
@@ -180,26 +184,27 @@ const startOf = ({ completedAt, durationMs }: StepResult): string => {
   return Number.isNaN(start.valueOf()) ? writeTime(completedAt) : start.toISOString();
 };
 
+const describeByStep = (known: Execution | null, result: StepResult, orgId: string): Execution => {
+  if (known !== null && known.acceptedAt !== null) return known;
+  const createdAt = startOf(result);
+  return {
+    ...(known ?? unheard(result.invocationId, orgId, 'step', createdAt)),
+    kind: 'step',
+    createdAt,
+    cloudFunctionId: idOrNull(result.cloudFunctionId),
+    chatId: result.chatId,
+    requestId: result.requestId,
+    botExecutionId: result.executionId,
+    stepId: result.stepId,
+  };
+};
+
 /** The row after a step result of this organization; the same object when an earlier record is the result already. */
 export const foldStepResult = (known: Execution | null, result: StepResult, orgId: string, offset: number): Execution => {
   refuseForeign(known, orgId);
   if (known !== null && known.stepResultOffset !== null && known.stepResultOffset <= offset) return known;
-  const described: Execution =
-    known !== null && known.acceptedAt !== null
-      ? known
-      : {
-          ...(known ?? unheard(result.invocationId, orgId)),
-          kind: 'step',
-          createdAt: startOf(result),
-          cloudFunctionId: idOrNull(result.cloudFunctionId),
-          chatId: result.chatId,
-          requestId: result.requestId,
-          botExecutionId: result.executionId,
-          stepId: result.stepId,
-        };
   return {
-    ...described,
-    ...noVerdict,
+    ...describeByStep(known, result, orgId),
     status: result.outcome,
     branchKind: result.branch.kind,
     branchOption: result.branch.option,
@@ -209,8 +214,10 @@ export const foldStepResult = (known: Execution | null, result: StepResult, orgI
     warning: result.warning,
     failureReason: result.failureReason,
     failureDetail: result.failureDetail,
+    deferReason: null,
     httpStatus: result.httpStatus,
     durationMs: result.durationMs,
+    nextAttemptAt: null,
     completedAt: writeTime(result.completedAt),
     stepResultOffset: offset,
   };

@@ -109,8 +109,8 @@ const isPaced = ({ deferReason, dueAt, completedAt }: InvocationResult): boolean
   deferReason === 'rate_limited' ||
   (deferReason === 'quota' && Date.parse(dueAt ?? completedAt) <= Date.parse(completedAt));
 
-const dueRow = (row: Execution, isHeld: boolean): DueRow | null =>
-  row.nextAttemptAt === null || row.cloudFunctionId === null
+const dueRow = (row: Execution, dueAt: string, isHeld: boolean): DueRow | null =>
+  row.cloudFunctionId === null
     ? null
     : {
         invocationId: row.invocationId,
@@ -121,7 +121,7 @@ const dueRow = (row: Execution, isHeld: boolean): DueRow | null =>
         attempt: row.nextAttempt,
         origin: 'automatic',
         priority: row.bulk ? PRIORITY.bulk : PRIORITY.automatic,
-        dueAt: row.nextAttemptAt,
+        dueAt,
         held: isHeld,
       };
 
@@ -161,20 +161,29 @@ export const planRecording = (
   }
   const counts = new Map<string, number>();
   for (const { invocationId } of newAttempts) counts.set(invocationId, (counts.get(invocationId) ?? 0) + 1);
-  const all = [...rows.values()].map((row) => {
-    const more = counts.get(row.invocationId) ?? 0;
-    return more === 0 ? row : { ...row, attemptCount: row.attemptCount + more };
-  });
-  const rescheduled = all.filter(
-    (row) => row.seq !== known.get(row.invocationId)?.seq || row.nextAttemptAt !== known.get(row.invocationId)?.nextAttemptAt,
-  );
+  const [added, changed]: [Execution[], Execution[]] = [[], []];
+  const [due, notDue]: [DueRow[], string[]] = [[], []];
+  for (const [id, folded] of rows) {
+    const before = known.get(id);
+    const more = counts.get(id) ?? 0;
+    const row = more === 0 ? folded : { ...folded, attemptCount: folded.attemptCount + more };
+    if (before === undefined) added.push(row);
+    else if (row !== before) changed.push(row);
+    if (row.seq === before?.seq && row.nextAttemptAt === before.nextAttemptAt) continue;
+    if (row.nextAttemptAt === null) {
+      if (before !== undefined) notDue.push(id);
+      continue;
+    }
+    const sending = dueRow(row, row.nextAttemptAt, paced.has(id));
+    if (sending !== null) due.push(sending);
+  }
   return {
-    added: all.filter((row) => !known.has(row.invocationId)),
-    changed: all.filter((row) => known.has(row.invocationId) && row !== known.get(row.invocationId)),
+    added,
+    changed,
     requests: [...requests.values()].filter(({ invocationId }) => !known.has(invocationId)),
     changedRequests: [...requests.values()].filter(({ invocationId }) => known.has(invocationId)),
-    due: rescheduled.map((row) => dueRow(row, paced.has(row.invocationId))).filter((row) => row !== null),
-    notDue: rescheduled.filter((row) => row.nextAttemptAt === null && known.has(row.invocationId)).map(({ invocationId }) => invocationId),
+    due,
+    notDue,
     heldFunctions,
     healthyFunctions: [...healthyFunctions],
   };
