@@ -1,6 +1,7 @@
 import type { MessageOf, Topic } from '@cf/contract';
 import { UseFilters } from '@nestjs/common';
-import { Ctx, EventPattern, Payload } from '@nestjs/microservices';
+import { EventPattern } from '@nestjs/microservices';
+import { PARAM_ARGS_METADATA } from '@nestjs/microservices/constants.js';
 import type { MessageContext } from './message-context.js';
 import { RethrowErrors } from './rethrow-errors.filter.js';
 
@@ -11,6 +12,9 @@ export interface Subscription {
 
 /** Marks a transport's own handlers, so that another strategy in the same application does not take them. */
 export const LOG_TRANSPORT = Symbol('log');
+
+/** Parameters of which Nest knows nothing get the arguments as they are, without a chain of promises for the pipes of each. */
+const AS_GIVEN = {};
 
 export const subscriptionPattern = ({ topic, group }: Subscription): string => `${group}/${topic.name}`;
 
@@ -28,7 +32,6 @@ export const OnMessage =
   ): void => {
     const subscription: Subscription = { topic, group };
     EventPattern<string>(subscriptionPattern(subscription), LOG_TRANSPORT, { subscription })(target, key, descriptor);
-    Payload()(target, key, 0);
-    Ctx()(target, key, 1);
+    Reflect.defineMetadata(PARAM_ARGS_METADATA, AS_GIVEN, target.constructor, key);
     UseFilters(RethrowErrors)(target, key, descriptor);
   };
