@@ -290,7 +290,7 @@ describe('a live stream whose changes are kept for a second', () => {
       let heard = '';
       stalled.on('data', (chunk) => (heard += String(chunk)));
       stalled.resume();
-      await eventually(() => expect(heard).toContain('event: cut_off\ndata: {"reason":"position_not_kept"}'));
+      await eventually(() => expect(heard).toMatch(/^id: .+\nevent: cut_off\ndata: {"reason":"position_not_kept"}$/m));
       stalled.destroy();
       const lastEventId = [...heard.matchAll(/^id: (.*)$/gm)].at(-1)![1]!;
       const back = await StreamReader.open(`${executions.addressOf(0)}${path}`, { lastEventId });

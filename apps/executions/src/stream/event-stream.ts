@@ -63,8 +63,7 @@ export class EventStream {
   /** Shows that the connection lives, and moves the place from which its reader would go on. */
   heartbeat(): void {
     if (this.ended || this.response.writableLength >= BUFFER_BYTES_MAX) return;
-    const id = this.place?.();
-    this.response.write(`: heartbeat\n${id === undefined ? '' : `id: ${id}\n`}\n`);
+    this.response.write(`: heartbeat\n${this.placeLine()}\n`);
   }
 
   /** Resolves once everything was taken; to false when that did not happen in time. */
@@ -86,7 +85,12 @@ export class EventStream {
   cutOff(reason: CutOffReason): void {
     if (this.ended) return;
     this.ended = true;
-    this.response.end(`event: cut_off\ndata: ${JSON.stringify({ reason })}\n\n`);
+    this.response.end(`${this.placeLine()}event: cut_off\ndata: ${JSON.stringify({ reason })}\n\n`);
     setTimeout(() => this.response.destroy(), LAST_EVENT_MS).unref();
+  }
+
+  private placeLine(): string {
+    const id = this.place?.();
+    return id === undefined ? '' : `id: ${id}\n`;
   }
 }
