@@ -79,4 +79,4 @@ it('kill -9, twice, with 2,000 events and 200 steps in flight loses nothing that
     expect(await tenant.executions('?kind=trigger&status=queued&limit=1')).toEqual([]);
     expect(await tenant.executions('?kind=trigger&status=retrying&limit=1')).toEqual([]);
   }, 60_000);
-});
+}, 240_000);
