@@ -17,7 +17,7 @@ export class DeadLettersConsumer {
   }
 
   @OnMessage(deadLetters, EXECUTIONS_GROUP)
-  onDeadLetter(letter: DeadLetter, { text }: MessageContext): Promise<void> {
-    return this.letters.add(letter, text.length);
+  onDeadLetter(letter: DeadLetter, { bytes }: MessageContext): Promise<void> {
+    return this.letters.add(letter, bytes);
   }
 }

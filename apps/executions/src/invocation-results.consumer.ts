@@ -9,12 +9,12 @@ export class RecordedInvocationResultsConsumer {
   constructor(private readonly recorder: Recorder) {}
 
   @OnMessage(stepInvocationResults, EXECUTIONS_GROUP)
-  onStepInvocationResult(result: InvocationResult, { text }: MessageContext): Promise<void> {
-    return this.recorder.record({ source: 'invocation', result }, text.length);
+  onStepInvocationResult(result: InvocationResult, { bytes }: MessageContext): Promise<void> {
+    return this.recorder.record({ source: 'invocation', result }, bytes);
   }
 
   @OnMessage(triggerInvocationResults, EXECUTIONS_GROUP)
-  onTriggerInvocationResult(result: InvocationResult, { text }: MessageContext): Promise<void> {
-    return this.recorder.record({ source: 'invocation', result }, text.length);
+  onTriggerInvocationResult(result: InvocationResult, { bytes }: MessageContext): Promise<void> {
+    return this.recorder.record({ source: 'invocation', result }, bytes);
   }
 }

@@ -20,12 +20,12 @@ export class RecordedStepResultsConsumer {
   }
 
   @OnMessage(stepResults, EXECUTIONS_GROUP)
-  async onStepResult(result: StepResult, { text, record }: MessageContext): Promise<void> {
+  async onStepResult(result: StepResult, { bytes, record }: MessageContext): Promise<void> {
     const { orgId } = result;
     if (orgId === null || !uuid.safeParse(orgId).success) {
       this.unowned.inc();
       return;
     }
-    await this.recorder.record({ source: 'step', result, orgId, offset: record.offset }, text.length);
+    await this.recorder.record({ source: 'step', result, orgId, offset: record.offset }, bytes);
   }
 }

@@ -24,14 +24,14 @@ export class StepInvocationRequestsConsumer {
   /** A step that comes again is answered again, not called again. */
   @OnMessage(stepInvocationRequests, STEP_GROUP)
   async onStepRequest(request: InvocationRequest, context: MessageContext): Promise<void> {
-    const { record, text, traceparent } = context;
+    const { record, traceparent } = context;
     const atMs = Math.max(record.timestampMs, this.owned.sinceMs(record.partition));
     const { result: asked, repeated } = this.recent.once(sendingKey(request), () => this.invoker.invoke(request, { traceparent, atMs }));
     if (repeated) this.metrics.repeated('step');
     const result = await asked;
     context.yieldSlot();
     // What comes again may be worded differently; its result is about the one that was called.
-    const came = repeated ? {} : { requestText: text };
+    const came = repeated ? {} : { requestText: context.text };
     await this.results.publish(result, { partition: record.partition, traceparent, ...came });
   }
 }
@@ -65,13 +65,13 @@ export class TriggerInvocationRequestsConsumer {
   }
 
   private async call(key: string, request: InvocationRequest, context: MessageContext): Promise<void> {
-    const { record, text, traceparent, signal, isSurplus } = context;
+    const { record, traceparent, signal, isSurplus } = context;
     try {
       const known = this.unpublished.get(key);
       const result = known ?? (await this.invoker.invoke(request, { traceparent, atMs: record.timestampMs, isSurplus }));
       context.yieldSlot();
       try {
-        await this.results.publish(result, { partition: record.partition, traceparent, requestText: text });
+        await this.results.publish(result, { partition: record.partition, traceparent, requestText: context.text });
         if (known !== undefined) this.unpublished.delete(key);
       } catch (error) {
         if (signal.aborted) this.unpublished.delete(key);

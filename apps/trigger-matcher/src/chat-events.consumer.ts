@@ -30,8 +30,8 @@ export class ChatEventsConsumer {
   ) {}
 
   @OnMessage(chatEvents, TRIGGER_MATCHER_GROUP)
-  async onChatEvent(event: ChatEvent, { record, text, traceparent }: MessageContext): Promise<void> {
-    if (Buffer.byteLength(text) > CHAT_EVENT_BYTES_MAX) throw new UnreadableMessage('too_large', `more than ${CHAT_EVENT_BYTES_MAX} bytes`);
+  async onChatEvent(event: ChatEvent, { record, bytes, text, traceparent }: MessageContext): Promise<void> {
+    if (bytes > CHAT_EVENT_BYTES_MAX) throw new UnreadableMessage('too_large', `more than ${CHAT_EVENT_BYTES_MAX} bytes`);
     const isRepeat = this.group.recentEvents(record.partition).isRepeat(event, record.offset, record.timestampMs);
     // It was seen where it was buried, and nothing was made of it there.
     const isResent = messageHeader.resends in record.headers;

@@ -41,8 +41,8 @@ export class GroupHandlers implements GroupPolicy {
     const span = areSpansRecorded() ? beginConsumerSpan(subscription.topic, record) : undefined;
     let failure: unknown = null;
     try {
-      const { message, text } = readMessage(subscription.topic, record);
-      const context = new ReceivedMessageContext(record, text, running, span?.traceparent);
+      const message = readMessage(subscription.topic, record);
+      const context = new ReceivedMessageContext(record, running, span?.traceparent);
       const outcome: unknown = await subscription.handler(message, context);
       // Nest hands errors on as a stream that fails.
       if (isObservable(outcome)) await lastValueFrom(outcome, { defaultValue: undefined });

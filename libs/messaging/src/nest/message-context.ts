@@ -5,7 +5,9 @@ import type { RecordContext } from '../parallel-consumer-options.js';
 /** What a handler gets beside the message. */
 export interface MessageContext {
   readonly record: LogRecord;
-  /** The value exactly as it came. */
+  /** Size of the value. */
+  readonly bytes: number;
+  /** The value exactly as it came; read anew from the record each time, since a text kept for as long as a call runs costs more. */
   readonly text: string;
   /** Aborted when the record belongs to another member now: let go, nothing that follows counts. */
   readonly signal: AbortSignal;
@@ -25,11 +27,18 @@ export class ReceivedMessageContext implements MessageContext {
 
   constructor(
     readonly record: LogRecord,
-    readonly text: string,
     private readonly running: RecordContext,
     traceparent?: string,
   ) {
     this.#traceparent = traceparent;
+  }
+
+  get bytes(): number {
+    return this.record.value?.byteLength ?? 0;
+  }
+
+  get text(): string {
+    return this.record.value?.toString('utf8') ?? '';
   }
 
   get signal(): AbortSignal {
