@@ -129,6 +129,23 @@ describeOnKafka('a member of a Kafka group', () => {
       expect(first.lostPartitions).toEqual([]);
     });
 
+    it('drains at once when it leaves while the group waits for a member that died', async () => {
+      const name = await topic(2);
+      const victim = kafka.member({ group, topic: name, sessionTimeoutMs: 20_000 });
+      await eventually(() => expect(victim.reports).toContainEqual({ is: 'assigned', partitions: [0, 1] }), 30_000);
+      const whileRevoking = async ({ member }: RecordingMember): Promise<void> =>
+        member.commit(member.assignment().map((own) => ({ ...own, offset: 0, metadata: 'handed over' })));
+      const first = await RecordingMember.join(log, { topics: [name], group, drainTimeoutMs: 1_000, whileRevoking });
+      await first.owns(1);
+      const [own] = first.member.assignment();
+      await victim.kill();
+      await RecordingMember.join(log, { topics: [name], group });
+      await delay(1_000);
+      await first.member.leave();
+      expect([first.revoked, first.lostPartitions]).toEqual([[own], [own]]);
+      expect((await log.committedOffsets(group, name))[own!.partition]).toBe(0);
+    });
+
     it('tells the end of the join also to a member that gets nothing new', async () => {
       const name = await topic(2);
       const calls: number[] = [];

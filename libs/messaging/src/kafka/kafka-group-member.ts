@@ -134,6 +134,8 @@ export class KafkaGroupMember implements GroupMember {
 
   async #leave(): Promise<void> {
     this.#leaving.abort();
+    // At once: a join under way may wait for others for longer than there is time.
+    void this.#letGo(this.assignment());
     await within(this.#running, this.options.drainTimeoutMs + LEAVE_MARGIN_MS);
     this.#heart?.stop();
     this.#heart = null;
