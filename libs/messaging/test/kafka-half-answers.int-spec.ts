@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { describeOnKafka, eventually, RecordingMember } from '@cf/testing';
 import { startKafkaBroker, type KafkaBroker } from '../../../tools/kafka-broker.js';
@@ -53,6 +54,25 @@ describeOnKafka('a connection to Kafka that ends in the middle of something', ()
     await eventually(() => expect(valuesOf(member.delivered)).toEqual(upTo(2 * RECORDS)), 30_000);
     await eventually(() => expect(log.status().ok).toBe(true));
     expect(member.failures).toEqual([]);
+  });
+
+  it('a join that loses its connection is tried again, and what the member owns goes on', async () => {
+    kafka = new KafkaFixture(link.address);
+    const log = await kafka.log({ requestTimeoutMs: 1_000 });
+    const { name } = topicSpec();
+    await log.ensureTopics([topicSpec({ name, partitions: 2 })]);
+    const options = { topics: [name], group: `group-${name}` };
+    const victim = kafka.member({ group: options.group, topic: name, sessionTimeoutMs: 10_000 });
+    await eventually(() => expect(victim.reports).toContainEqual({ is: 'assigned', partitions: [0, 1] }), 30_000);
+    const first = await RecordingMember.join(log, options);
+    await first.owns(1);
+    await victim.kill();
+    const second = await RecordingMember.join(log, options);
+    await delay(1_000);
+    link.cut();
+    await Promise.all([first.owns(1), second.owns(1)]);
+    expect([first.failures, first.lostPartitions]).toEqual([[], []]);
+    await eventually(() => expect(log.status().ok).toBe(true));
   });
 
   it('connections that stay open and fall silent are given up for new ones', async () => {

@@ -21,6 +21,7 @@ export class Heart {
   readonly #stopping = new AbortController();
   /** When the last question was asked that was answered: the session lasts at least from then, the answer may have waited to be read. */
   #heardOfMs: number;
+  #hasEnded = false;
 
   constructor(
     private readonly coordinator: GroupCoordinator,
@@ -31,7 +32,9 @@ export class Heart {
     this.#heardOfMs = joinedAtMs;
     this.rebalance = new Promise((resolve) => (this.#gather = resolve));
     this.end = new Promise((_, reject) => (this.#fail = reject));
-    this.end.catch(() => undefined);
+    this.end.catch(() => {
+      this.#hasEnded = true;
+    });
     void this.#beat();
   }
 
@@ -39,9 +42,9 @@ export class Heart {
     this.#stopping.abort();
   }
 
-  /** The session that was heard of last is not over. */
+  /** The session that was heard of last is not over, and nobody ended the membership. */
   get isInSession(): boolean {
-    return performance.now() - this.#heardOfMs < this.rhythm.sessionTimeoutMs;
+    return !this.#hasEnded && performance.now() - this.#heardOfMs < this.rhythm.sessionTimeoutMs;
   }
 
   /** Ends the membership from this side. */

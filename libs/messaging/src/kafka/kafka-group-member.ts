@@ -154,7 +154,9 @@ export class KafkaGroupMember implements GroupMember {
         await this.#stay();
       } catch (error) {
         if (isRebalance(error)) continue;
-        await this.#fallOut(error);
+        // A join that failed has changed nothing.
+        if (this.#heart?.isInSession === true && !isExpulsion(error)) await this.joins.failed(error);
+        else await this.#fallOut(error);
         // The coordinator is there and only forgot this member, which may come back as a new one.
         if (isExpulsion(error)) backOff.reset();
         await backOff.wait(signal);
