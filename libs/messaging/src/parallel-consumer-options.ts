@@ -49,6 +49,7 @@ export interface GroupPolicy {
   bulkhead?(record: LogRecord): Bulkhead | null;
   /** Awaited before the first record of newly owned partitions is dispatched. */
   assigned?(partitions: readonly AssignedPartition[]): Promise<void>;
+  /** Told again, once `assigned` has ended, of what was lost while it ran. */
   lost?(partitions: readonly TopicPartition[]): void;
 }
 

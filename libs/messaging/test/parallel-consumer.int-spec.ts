@@ -487,6 +487,27 @@ describe('parallel consumer', () => {
     expect(seen).toEqual([0, 0, 0]);
   });
 
+  it('tells the policy what was lost while it prepared for it, once that has ended', async () => {
+    const log = new ScriptedLog();
+    const known = new Set<number>();
+    let prepared = (): void => undefined;
+    const isPrepared = new Promise<void>((resolve) => (prepared = resolve));
+    await consume(log, {
+      handle: () => Promise.resolve(),
+      assigned: async (partitions) => {
+        await isPrepared;
+        for (const { partition } of partitions) known.add(partition);
+      },
+      lost: (partitions) => partitions.forEach(({ partition }) => known.delete(partition)),
+    });
+    const assigned = log.assign(0, 1);
+    await passing(log.revoke(0));
+    log.lose(0);
+    prepared();
+    await passing(assigned);
+    expect([...known]).toEqual([1]);
+  });
+
   it('drains at a stop, commits, leaves, and starts nothing more', async () => {
     const log = new ScriptedLog();
     const handler = new ScriptedHandler();

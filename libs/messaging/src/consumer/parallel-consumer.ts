@@ -196,6 +196,9 @@ export class ParallelConsumer {
       }
     }
     this.#unprepared = null;
+    // Known to the policy again by what it prepared meanwhile.
+    const gone = owned.filter((partition) => partition.lost && !this.#partitions.has(keyOf(partition)));
+    if (gone.length > 0) this.policy.lost?.(gone);
   }
 
   /** A record that was appended after a process died cannot have killed it. */
