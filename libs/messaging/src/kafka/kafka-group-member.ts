@@ -182,7 +182,10 @@ export class KafkaGroupMember implements GroupMember {
 
   async #joinNow(): Promise<void> {
     const owned = this.assignment().map(({ topic, partition }) => ({ topic: this.connection.physical(topic), partition }));
-    if (!this.#transfersWait) await this.#letGo(this.assignment());
+    if (!this.#transfersWait) {
+      this.#assigned = new Set();
+      await this.#letGo(this.assignment());
+    }
     this.#isAwaited = false;
     const { partitions, consecutive, transfersWait, atMs } = await this.#coordinator.join(owned, this.#transfersWait);
     const { heartbeatIntervalMs, sessionTimeoutMs } = this.connection.settings;
@@ -240,7 +243,7 @@ export class KafkaGroupMember implements GroupMember {
     if (still.length === 0 || this.#leaving.signal.aborted) return;
     const [back, gone] = [still.filter((own) => this.#assigned.has(keyOf(own))), still.filter((own) => !this.#assigned.has(keyOf(own)))];
     // Given back meanwhile.
-    if (back.length > 0 && this.#transfersWait) this.#own(back.map((own) => ({ ...own })));
+    if (back.length > 0) this.#own(back.map((own) => ({ ...own })));
     if (gone.length === 0) return;
     this.#isAwaited = true;
     this.#tellAwaited();

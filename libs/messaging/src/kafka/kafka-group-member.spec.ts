@@ -1,0 +1,92 @@
+/** Real: the member. Scripted: what the broker answers, so that a leader of the release before can come in between. */
+import { describe, expect, it } from '@jest/globals';
+import { eventually } from '@cf/testing';
+import type { GroupListener, TopicPartition } from '../log.js';
+import type { Connection } from './connection.js';
+import { encodeAssignment } from './kafkajs-internals.js';
+import { KafkaGroupMember } from './kafka-group-member.js';
+
+const TOPIC = 'work';
+const NOW = Buffer.from('transfers wait');
+const BEFORE = Buffer.alloc(0);
+
+interface Generation {
+  readonly partitions: readonly number[];
+  readonly leader: Buffer;
+}
+
+class ScriptedGroup {
+  /** The group gathers when one is added. */
+  readonly generations: Generation[] = [];
+  #joined = 0;
+
+  connection(): Connection {
+    const broker = {
+      isConnected: () => true,
+      joinGroup: async () => ({ generationId: ++this.#joined, memberId: 'me', leaderId: 'another', members: [] }),
+      syncGroup: async () => {
+        const { partitions, leader } = this.generations[this.#joined - 1]!;
+        return { memberAssignment: encodeAssignment({ [TOPIC]: partitions }, leader) };
+      },
+      heartbeat: async () => {
+        if (this.#joined < this.generations.length) throw Object.assign(new Error('gathers'), { type: 'REBALANCE_IN_PROGRESS' });
+      },
+      leaveGroup: async () => undefined,
+      offsetFetch: async () => ({ responses: [] }),
+      listOffsets: async () => ({ responses: [] }),
+    };
+    return {
+      settings: { sessionTimeoutMs: 10_000, heartbeatIntervalMs: 10, log: () => undefined },
+      physical: (name: string) => name,
+      logical: (name: string) => name,
+      coordinator: async () => broker,
+      broker: async () => broker,
+      // Nobody leads, so nothing is fetched.
+      leaders: async () => [-1, -1],
+      works: () => undefined,
+      failed: async () => undefined,
+      refresh: async () => undefined,
+      partitionWorks: () => undefined,
+      close: async () => undefined,
+    } as unknown as Connection;
+  }
+}
+
+const numbers = (partitions: readonly TopicPartition[]): number[] => partitions.map(({ partition }) => partition).sort();
+
+describe('a member of a Kafka group', () => {
+  it('takes what was given back while it let go of it, also by a leader of the release before', async () => {
+    const group = new ScriptedGroup();
+    const told: string[] = [];
+    let drained = (): void => undefined;
+    const isDrained = new Promise<void>((resolve) => (drained = resolve));
+    const listener: GroupListener = {
+      assigned: async (partitions) => void told.push(`assigned ${numbers(partitions).join()}`),
+      records: () => undefined,
+      revoking: async (partitions) => {
+        told.push(`revoking ${numbers(partitions).join()}`);
+        await isDrained;
+      },
+      lost: (partitions) => void told.push(`lost ${numbers(partitions).join()}`),
+      failed: ({ message }) => void told.push(message),
+    };
+    group.generations.push({ partitions: [0, 1], leader: NOW });
+    const member = new KafkaGroupMember(group.connection(), group.connection(), {
+      group: 'group',
+      topics: [TOPIC],
+      coPartitioned: false,
+      drainTimeoutMs: 5_000,
+      onOffsetOutOfRange: 'earliest',
+      listener,
+    });
+    await eventually(() => expect(told).toEqual(['assigned 0,1']));
+    group.generations.push({ partitions: [0], leader: NOW });
+    await eventually(() => expect(told).toContain('revoking 1'));
+    group.generations.push({ partitions: [0, 1], leader: BEFORE });
+    await eventually(() => expect(told).toEqual(['assigned 0,1', 'revoking 1', 'assigned ', 'assigned ']));
+    drained();
+    await eventually(() => expect(told.slice(-2)).toEqual(['lost 1', 'assigned 1']));
+    expect(numbers(member.assignment())).toEqual([0, 1]);
+    await member.leave();
+  });
+});
