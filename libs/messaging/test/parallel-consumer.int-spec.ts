@@ -411,6 +411,22 @@ describe('parallel consumer', () => {
     expect(handler.started).toEqual(['0:0', '0:1']);
   });
 
+  it('tries nothing again while others may own the partition, and goes on once it is certain', async () => {
+    const log = new ScriptedLog();
+    const handler = new ScriptedHandler();
+    await consume(log, { handle: handler.handle });
+    await passing(log.assign(0));
+    log.write(0);
+    await eventually(() => expect(handler.running).toEqual(['0:0']));
+    handler.end('0:0', broken(true));
+    log.isInSession = false;
+    await elapse(30_000);
+    expect(handler.started).toEqual(['0:0']);
+    log.isInSession = true;
+    await eventually(() => expect(handler.started).toEqual(['0:0', '0:0']));
+    handler.endAll();
+  });
+
   /** A record that has to run alone. */
   const writeSuspect = (log: ScriptedLog, partition: number): void => {
     log.write(partition);

@@ -28,6 +28,7 @@ export class ScriptedLog {
   readonly paused = new Set<number>();
   commitError: Error | null = null;
   left = false;
+  isInSession = true;
   private readonly records = new Map<number, LogRecord[]>();
   private readonly positions = new Map<number, number>();
   private readonly owned = new Set<number>();
@@ -130,7 +131,7 @@ export class ScriptedLog {
           this.deliver(partition);
         }),
       healthy: mine,
-      mayStart: () => true,
+      mayStart: () => this.isInSession,
       leave: async () => {
         if (!mine()) return;
         const gone = [...this.owned].map((partition) => ({ topic: TOPIC, partition }));

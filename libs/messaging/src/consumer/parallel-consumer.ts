@@ -77,13 +77,14 @@ export class ParallelConsumer {
       pause: (partitions) => this.#member?.pause(partitions),
       resume: (partitions) => this.#member?.resume(partitions),
     });
-    this.#runner = new TaskRunner(options.group, policy, observer, clock, this.#scheduler.others, {
+    const isInSession = (): boolean => this.#member?.mayStart() !== false;
+    this.#runner = new TaskRunner(options.group, policy, observer, clock, this.#scheduler.others, isInSession, {
       ended: (task, resolved) => this.#ended(task, resolved),
       yieldSlot: (task) => this.#yieldSlot(task),
       rests: (task) => this.#rests(task),
       returns: (task) => this.#returns(task),
     });
-    const mayStart = (): boolean => this.#stopping === null && this.#member?.mayStart() !== false;
+    const mayStart = (): boolean => this.#stopping === null && isInSession();
     const maySurplusStart = (): boolean => mayStart() && this.#scheduler.others.isOpen;
     const run = (task: Task): void => void this.#runner.run(task);
     this.#dispatcher = new Dispatcher(this.#scheduler, clock, mayStart, run);

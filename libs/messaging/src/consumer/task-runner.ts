@@ -7,6 +7,9 @@ import type { Gate } from './gate.js';
 import { isRetryable, retryDelayMs, TRIES_MAX } from './retry-delay.js';
 import type { Task } from './task.js';
 
+/** How soon a try is made after a silent session has turned out to go on. */
+const LOOK_AGAIN_MS = 50;
+
 export interface TaskListener {
   /** `resolved` is false for a task that was let go because its signal was aborted. */
   ended(task: Task, resolved: boolean): void;
@@ -34,6 +37,8 @@ export class TaskRunner {
     private readonly clock: Clock,
     /** Closed while a record runs, or is about to run, alone. */
     private readonly others: Gate,
+    /** False when others may own the partitions though nobody told it yet. */
+    private readonly isInSession: () => boolean,
     private readonly listener: TaskListener,
   ) {}
 
@@ -96,7 +101,8 @@ export class TaskRunner {
     while (!this.others.isOpen) await this.others.passed();
     await this.listener.returns(task);
     // A call that was let go outlives its partition.
-    while (!gate.isOpen && !task.completed && !signal.aborted) await gate.passed();
+    while ((!gate.isOpen || !this.isInSession()) && !task.completed && !signal.aborted)
+      await (gate.isOpen ? pause(this.clock, LOOK_AGAIN_MS, signal) : gate.passed());
     this.waiting.delete(task);
   }
 }
