@@ -108,17 +108,24 @@ describe('an assignment without transfers', () => {
   it('gives a partition to nobody while its owner runs it, and to the next one once that has let go', () => {
     const alone = assign([fresh('x', topics)], six);
     const members = membersAfter(alone, [fresh('y', topics)]);
-    const first = withoutTransfers(assign(members, six), members);
+    const first = withoutTransfers(assign(members, six), members, six);
     expect([ofTopic(first, 'x', 'a'), ofTopic(first, 'y', 'a')]).toEqual([[0, 1, 2], []]);
     const later = membersAfter(first, []);
-    const second = withoutTransfers(assign(later, six), later);
+    const second = withoutTransfers(assign(later, six), later, six);
     expect([ofTopic(second, 'x', 'a'), ofTopic(second, 'y', 'a')]).toEqual([[0, 1, 2], [3, 4, 5]]); // prettier-ignore
   });
 
   it('gives at once what a member of an earlier release had, which let go before it came', () => {
     const alone = assign([fresh('x', topics)], six);
     const members = membersAfter(alone, [fresh('y', topics)], { letsGoLater: false });
-    expect(ofTopic(withoutTransfers(assign(members, six), members), 'y', 'a')).toEqual([3, 4, 5]);
+    expect(ofTopic(withoutTransfers(assign(members, six), members, six), 'y', 'a')).toEqual([3, 4, 5]);
+  });
+
+  it('splits no partition that goes together, as when a release reads one topic more', () => {
+    const subscription: Subscription = { partitions: new Map([['a', 2], ['b', 2]]), coPartitioned: true }; // prettier-ignore
+    const owned = [0, 1].map((partition) => ({ topic: 'b', partition }));
+    const members = [{ ...fresh('x', ['b']), owned, generation: 1 }, fresh('y', ['a', 'b'])];
+    expect(withoutTransfers(assign(members, subscription), members, subscription).get('y')).toEqual([]);
   });
 
   it('never gives what another owns, and gives everything within two more joins, whoever comes and goes', () => {
@@ -136,7 +143,7 @@ describe('an assignment without transfers', () => {
             const owns = owned.get(memberId) ?? [];
             return { memberId, topics, owned: owns, generation: owns.length > 0 ? generation : -1, letsGoLater: true };
           });
-          const given = withoutTransfers(assign(members, six), members);
+          const given = withoutTransfers(assign(members, six), members, six);
           for (const { memberId, owned: own } of members)
             for (const [other, theirs] of given)
               if (other !== memberId)

@@ -81,7 +81,11 @@ export function assign(members: readonly Subscriber[], subscription: Subscriptio
  * Leaves out what another member still runs: that one learns from its own part that it is to let go, and comes again once it has. So a
  * partition is never two members' at once, and nobody stands still for it.
  */
-export function withoutTransfers(assignment: Assignment, members: readonly Subscriber[]): Assignment {
+export function withoutTransfers(
+  assignment: Assignment,
+  members: readonly Subscriber[],
+  { coPartitioned }: Pick<Subscription, 'coPartitioned'>,
+): Assignment {
   const sorted = [...members].sort(byId);
   const isFree =
     (memberId: string) =>
@@ -89,5 +93,11 @@ export function withoutTransfers(assignment: Assignment, members: readonly Subsc
       const owner = previousOwner(sorted, partition);
       return owner === undefined || owner.memberId === memberId || !owner.letsGoLater;
     };
-  return new Map([...assignment].map(([memberId, own]) => [memberId, own.filter(isFree(memberId))]));
+  return new Map(
+    [...assignment].map(([memberId, own]) => {
+      if (!coPartitioned) return [memberId, own.filter(isFree(memberId))];
+      const held = new Set(own.filter((each) => !isFree(memberId)(each)).map(({ partition }) => partition));
+      return [memberId, own.filter(({ partition }) => !held.has(partition))];
+    }),
+  );
 }

@@ -181,8 +181,8 @@ export class GroupCoordinator {
     const partitions = new Map<string, number>();
     for (const topic of new Set(subscribers.flatMap(({ topics }) => topics)))
       partitions.set(topic, (await this.connection.leaders(topic)).length);
-    const assignment = assign(subscribers, { partitions, coPartitioned: this.coPartitioned });
-    return [...withoutTransfers(assignment, subscribers)].map(([memberId, own]) => ({
+    const subscription = { partitions, coPartitioned: this.coPartitioned };
+    return [...withoutTransfers(assign(subscribers, subscription), subscribers, subscription)].map(([memberId, own]) => ({
       memberId,
       memberAssignment: encodeAssignment(Object.fromEntries(byTopic(own, ({ partition }) => partition).map(({ topic, partitions: own }) => [topic, own])), TRANSFERS_WAIT), // prettier-ignore
     }));

@@ -116,7 +116,8 @@ export class SimulatedCoordinator {
       ([memberId, { topics, owned, ownedIn }]): Subscriber => ({ memberId, topics, owned, generation: ownedIn, letsGoLater: true }),
     );
     if (subscribers.length === 0) return;
-    const assignment = withoutTransfers(assign(subscribers, { partitions: this.partitions, coPartitioned: true }), subscribers);
+    const subscription = { partitions: this.partitions, coPartitioned: true };
+    const assignment = withoutTransfers(assign(subscribers, subscription), subscribers, subscription);
     for (const [memberId, member] of this.#members) {
       const partitions = assignment.get(memberId) ?? [];
       for (const other of subscribers) {
