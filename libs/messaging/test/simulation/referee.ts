@@ -41,6 +41,8 @@ interface Ownership {
   readonly known: Progress;
   readonly tries: Map<number, Run>;
   readonly lastStarted: Map<string, number>;
+  /** Taken from what its function holds too much: no order and no limits hold for it, also when it is given up. */
+  readonly surplus: Set<number>;
   requested: number;
   /** What the broker took of its own commits last. */
   accepted: Progress | null;
@@ -127,6 +129,7 @@ export class Referee {
         known: { offset: committedOffset ?? 0, completed, suspects: [] },
         tries: new Map(),
         lastStarted: new Map(),
+        surplus: new Set(),
         requested: -1,
         accepted: null,
         isPrepared: false,
@@ -244,7 +247,7 @@ export class Referee {
     this.#factsOf(process).commitFailedAtMs = this.time.nowMs;
   }
 
-  started(process: SimulatedProcess, record: LogRecord, isSurplus = false): Run {
+  started(process: SimulatedProcess, record: LogRecord): Run {
     const facts = this.#factsOf(process);
     const orderKey = this.limits.orderKeyOf(record);
     const earlier = this.#triedBefore(facts, record);
@@ -264,6 +267,7 @@ export class Referee {
     if (this.time.nowMs - facts.inSessionFromMs > SESSION_TIMEOUT_MS) this.#violated(`${name} starts after a silent session`);
     if (ownership.tries.has(record.offset)) this.#violated(`${name} runs twice in one ownership`);
     if (covers(ownership.known, record.offset)) this.#violated(`${name} is run again although it was committed`);
+    const isSurplus = ownership.surplus.has(record.offset);
     if (!isSurplus) {
       if (orderKey !== null) this.#keepsOrder(facts, ownership, orderKey, record);
       this.#keepsLimits(facts, record);
@@ -294,6 +298,7 @@ export class Referee {
   surplusTaken(process: SimulatedProcess, record: LogRecord): void {
     this.tally.count('surplus');
     const own = this.limits.functionOf(record);
+    this.#factsOf(process).owned.get(nameOf(record))?.surplus.add(record.offset);
     const runs = [...this.#factsOf(process).tasks].some((run) => holdsSlot(run) && this.limits.functionOf(run.record) === own);
     if (!runs) this.#violated(`${recordName(record)} is surplus of a function that runs nothing`);
   }

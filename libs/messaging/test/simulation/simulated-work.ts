@@ -62,7 +62,7 @@ export class SimulatedWork implements GroupPolicy {
   async handle(record: LogRecord, { signal, isSurplus, yieldSlot }: RecordContext): Promise<void> {
     if (this.process.isDead) return new Promise(() => {});
     const { referee, scenario } = this.around;
-    const run = referee.started(this.process, record, isSurplus);
+    const run = referee.started(this.process, record);
     if (!isSurplus && record.headers['kills'] !== undefined) {
       this.around.kill(this.process);
       return new Promise(() => {});
