@@ -91,9 +91,13 @@ const recordAll = async (log: EmbeddedLog, publisher: Publisher, load: Load, cou
   return { ms, nodeMs };
 };
 
-export const measureRecorder = async (sizes: readonly number[], invocations: number): Promise<object> => {
-  const dataDir = mkdtempSync(join(tmpdir(), 'cf-bench-'));
-  const postgres = await startBenchPostgres(dataDir);
+interface Recorder {
+  record(count: number): Promise<{ ms: number; nodeMs: number }>;
+  stop(): Promise<void>;
+}
+
+/** The service with a log of its own: what an earlier measurement left in the memory of this process is not paid for by the next. */
+const startRecorder = async (databaseUrl: string, load: Load): Promise<Recorder> => {
   const log = EmbeddedLog.inMemory();
   await log.start();
   await log.ensureTopics(
@@ -105,31 +109,51 @@ export const measureRecorder = async (sizes: readonly number[], invocations: num
       messageBytesMax: topic.messageBytesMax,
     })),
   );
-  const platform = readPlatform({ port: 0, needs: 'nothing' }, { NODE_ENV: 'test', DATABASE_URL: postgres.url, LOG_LEVEL: 'error' });
+  const platform = readPlatform({ port: 0, needs: 'nothing' }, { NODE_ENV: 'test', DATABASE_URL: databaseUrl, LOG_LEVEL: 'error' });
   const service = await runApplication([ExecutionsModule], platform, log, createLogger('executions', 'error'));
   const publisher = log.createPublisher('bench', 'trigger');
+  return {
+    record: (count) => recordAll(log, publisher, load, count),
+    stop: async () => {
+      await publisher.close();
+      await service.stop();
+      await log.close();
+    },
+  };
+};
+
+export const measureRecorder = async (sizes: readonly number[], invocations: number): Promise<object> => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'cf-bench-'));
+  const postgres = await startBenchPostgres(dataDir);
   const load = new Load();
+  // Makes the schema.
+  await (await startRecorder(postgres.url, load)).stop();
   const fill = new ExecutionsFill(postgres.url, Math.max(...sizes));
   const figures: Figure[] = [];
   const sql = new pg.Client({ connectionString: postgres.url });
   await sql.connect();
   const measure = async (rowsBefore: number): Promise<Figure> => {
-    const [cpuBefore, walBefore] = [await postgresCpuMs(sql), await walBytes(sql)];
-    const { ms, nodeMs } = await recordAll(log, publisher, load, invocations);
-    const [cpuAfter, walAfter] = [await postgresCpuMs(sql), await walBytes(sql)];
-    return {
-      rowsBefore,
-      invocationsPerSecond: Math.round(invocations / (ms / 1_000)),
-      nodeCpuUs: round((nodeMs * 1_000) / invocations),
-      postgresCpuUs: cpuBefore === null || cpuAfter === null ? null : round(((cpuAfter - cpuBefore) * 1_000) / invocations),
-      walBytes: Math.round((walAfter - walBefore) / invocations),
-    };
+    const recorder = await startRecorder(postgres.url, load);
+    try {
+      await recorder.record(WARM_UP);
+      await postgres.checkpoint();
+      const [cpuBefore, walBefore] = [await postgresCpuMs(sql), await walBytes(sql)];
+      const { ms, nodeMs } = await recorder.record(invocations);
+      const [cpuAfter, walAfter] = [await postgresCpuMs(sql), await walBytes(sql)];
+      return {
+        rowsBefore,
+        invocationsPerSecond: Math.round(invocations / (ms / 1_000)),
+        nodeCpuUs: round((nodeMs * 1_000) / invocations),
+        postgresCpuUs: cpuBefore === null || cpuAfter === null ? null : round(((cpuAfter - cpuBefore) * 1_000) / invocations),
+        walBytes: Math.round((walAfter - walBefore) / invocations),
+      };
+    } finally {
+      await recorder.stop();
+    }
   };
   try {
     for (const rows of sizes.toSorted((a, b) => a - b)) {
       await fill.growTo(rows);
-      await recordAll(log, publisher, load, WARM_UP);
-      await postgres.checkpoint();
       const figure = await measure(rows);
       figures.push(figure);
       process.stdout.write(
@@ -143,9 +167,6 @@ export const measureRecorder = async (sizes: readonly number[], invocations: num
     return { invocations, figures, rows: Number(rows[0]?.count), size: rows[0]?.size };
   } finally {
     await sql.end();
-    await publisher.close();
-    await service.stop();
-    await log.close();
     await postgres.stop();
     rmSync(dataDir, { recursive: true, force: true });
   }
