@@ -38,6 +38,10 @@ const headings: Readonly<Record<string, string>> = {
   externalMiB: 'buffers MiB',
   p50From: 'p50, from – to',
   inFlight: 'calls at once',
+  invocationsPerSecond: 'invocations/s',
+  nodeCpuUs: 'Node, CPU µs each',
+  postgresCpuUs: 'Postgres, CPU µs each',
+  walBytes: 'WAL bytes each',
 };
 
 const table = (rows: Rows, first: string): string => {
@@ -123,6 +127,16 @@ requests are called and time out, or are deferred: by its quota of the window, a
     text: 'Timers are all that live in the process, those that do not keep it alive too. Of the circuits that a lane remembers 4,000 open.',
     show: ({ byChats, byFunctions, open, ratios }) =>
       `${table(asRows(byChats), 'chats')}\n${table(asRows(byFunctions), 'functions')}\n${table({ 'circuits open': open as Row }, '')}\n${table({ 'CPU a call': ratios as Row }, '')}`,
+  },
+  {
+    title: 'Recording executions',
+    parts: ['recorder'],
+    text: `From the topics of results to committed rows, Postgres with fsync on the same machine, a checkpoint just before each measurement: the first change of
+a page after it costs WAL for the whole page.`,
+    show: ({ invocations, figures, size }) => {
+      const rows = (figures as readonly ({ rowsBefore: number } & Row)[]).map(({ rowsBefore, ...figure }) => [grouped(rowsBefore), figure]);
+      return `${cell(invocations)} invocations at each size, ${String(size)} in the end.\n\n${table(Object.fromEntries(rows) as Rows, 'rows before')}`;
+    },
   },
   {
     title: 'Overload',
