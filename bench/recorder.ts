@@ -3,25 +3,19 @@
  * (`BENCH_RECORDER_ROWS`). Real: the service with its consumers and checks, its health counts and change notes, and Postgres with fsync on the
  * same machine. In memory: the log, so that no broker is measured; writing to it is part of the CPU time of Node.
  */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
-import { flows, stepInvocationResults, stepResults, triggerInvocationResults } from '@cf/contract';
-import { ExecutionsModule } from '@cf/executions';
-import { EmbeddedLog, type Publisher } from '@cf/messaging';
-import { createLogger, readPlatform, runApplication } from '@cf/service-kit';
 import pg from 'pg';
 import { ExecutionsFill } from './executions-fill.ts';
 import { startBenchPostgres } from './executions-postgres.ts';
 import { round } from './figures.ts';
-import { Load } from './recorder-load.ts';
+import type { Took } from './recorder-process.ts';
 
-/** Invocations that are put into the log at once: many batches, and little enough for memory. */
-const AT_ONCE = 25_000;
 /** Recorded before anything is measured: connections, compiled code, pages in memory. */
 const WARM_UP = 25_000;
-const TICK_MS = 10;
 const TICKS_PER_SECOND = 100;
 
 interface Figure {
@@ -65,59 +59,34 @@ const walBytes = async (sql: pg.Client): Promise<number> => {
   return Number(rows[0]?.bytes);
 };
 
-const nodeCpuMs = (): number => {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1_000;
-};
-
-/** Publishes so many invocations; resolves when all of them are recorded. The making of their messages is not measured. */
-const recordAll = async (log: EmbeddedLog, publisher: Publisher, load: Load, count: number): Promise<{ ms: number; nodeMs: number }> => {
-  let [ms, nodeMs] = [0, 0];
-  for (let left = count; left > 0; left -= AT_ONCE) {
-    const records = Array.from({ length: Math.min(AT_ONCE, left) }, () => load.next()).flat();
-    const [startedAt, cpuBefore] = [performance.now(), nodeCpuMs()];
-    await Promise.all(records.map(({ topic, key, value }) => publisher.publish({ topic, key, value, headers: {} })));
-    for (const topic of [triggerInvocationResults.name, stepInvocationResults.name, stepResults.name]) {
-      const ends = await log.endOffsets(topic);
-      const done = async (): Promise<boolean> => {
-        const committed = await log.committedOffsets('executions', topic);
-        return ends.every((end, partition) => (committed[partition] ?? 0) >= end);
-      };
-      while (!(await done())) await pause(TICK_MS);
-    }
-    ms += performance.now() - startedAt;
-    nodeMs += nodeCpuMs() - cpuBefore;
-  }
-  return { ms, nodeMs };
-};
-
 interface Recorder {
-  record(count: number): Promise<{ ms: number; nodeMs: number }>;
+  record(count: number): Promise<Took>;
   stop(): Promise<void>;
 }
 
-/** The service with a log of its own: what an earlier measurement left in the memory of this process is not paid for by the next. */
-const startRecorder = async (databaseUrl: string, load: Load): Promise<Recorder> => {
-  const log = EmbeddedLog.inMemory();
-  await log.start();
-  await log.ensureTopics(
-    flows.map(({ topic }) => ({
-      name: topic.name,
-      partitions: topic.partitions === 'one' ? 1 : 4,
-      cleanup: topic.cleanup,
-      retentionMs: 60_000,
-      messageBytesMax: topic.messageBytesMax,
-    })),
-  );
-  const platform = readPlatform({ port: 0, needs: 'nothing' }, { NODE_ENV: 'test', DATABASE_URL: databaseUrl, LOG_LEVEL: 'error' });
-  const service = await runApplication([ExecutionsModule], platform, log, createLogger('executions', 'error'));
-  const publisher = log.createPublisher('bench', 'trigger');
+const startRecorder = async (databaseUrl: string): Promise<Recorder> => {
+  const child = fork(join(import.meta.dirname, 'recorder-process.ts'), [databaseUrl]);
+  const answer = async (): Promise<unknown> => {
+    const ended = new AbortController();
+    const { signal } = ended;
+    const exit = once(child, 'exit', { signal }).then(([code]) => Promise.reject(new Error(`the recorder ended with ${code}`)));
+    try {
+      return ((await Promise.race([once(child, 'message', { signal }), exit])) as unknown[])[0];
+    } finally {
+      ended.abort();
+      exit.catch(() => undefined);
+    }
+  };
+  await answer();
   return {
-    record: (count) => recordAll(log, publisher, load, count),
+    record: async (count) => {
+      child.send(count);
+      return (await answer()) as Took;
+    },
     stop: async () => {
-      await publisher.close();
-      await service.stop();
-      await log.close();
+      const exit = once(child, 'exit');
+      child.disconnect();
+      await exit;
     },
   };
 };
@@ -125,15 +94,14 @@ const startRecorder = async (databaseUrl: string, load: Load): Promise<Recorder>
 export const measureRecorder = async (sizes: readonly number[], invocations: number): Promise<object> => {
   const dataDir = mkdtempSync(join(tmpdir(), 'cf-bench-'));
   const postgres = await startBenchPostgres(dataDir);
-  const load = new Load();
   // Makes the schema.
-  await (await startRecorder(postgres.url, load)).stop();
+  await (await startRecorder(postgres.url)).stop();
   const fill = new ExecutionsFill(postgres.url, Math.max(...sizes));
   const figures: Figure[] = [];
   const sql = new pg.Client({ connectionString: postgres.url });
   await sql.connect();
   const measure = async (rowsBefore: number): Promise<Figure> => {
-    const recorder = await startRecorder(postgres.url, load);
+    const recorder = await startRecorder(postgres.url);
     try {
       await recorder.record(WARM_UP);
       await postgres.checkpoint();
