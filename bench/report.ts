@@ -1,14 +1,9 @@
 /** docs/reports/benchmarks.md: the latest result of each part, with the conditions it was measured under. No figure in it is written by hand. */
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { format } from 'prettier';
-import { root } from './candidate.ts';
+import { writeReport } from '../tools/write-report.mjs';
 import { type PartResult, readResults } from './results.ts';
 
 type Row = Readonly<Record<string, unknown>>;
 type Rows = Readonly<Record<string, Row>>;
-
-const file = join(root, 'docs/reports/benchmarks.md');
 
 const grouped = (value: number): string => (Math.abs(value) >= 1_000 ? value.toLocaleString('en-US') : String(value));
 
@@ -157,7 +152,7 @@ const conditionsOf = ([part, { at, rounds, tookSeconds, machine }]: readonly [st
   { at, rounds, seconds: tookSeconds, machine },
 ];
 
-export const writeReport = async (): Promise<void> => {
+export const reportBenchmarks = async (): Promise<void> => {
   const results = readResults();
   const told = sections
     .map(({ title, parts, text, show }) => ({
@@ -181,7 +176,6 @@ ${told.map(({ title, text, shown }) => `## ${title}\n\n${text}\n\n${shown.join('
 ## Conditions
 
 ${table(conditions, 'part')}`;
-  mkdirSync(join(root, 'docs/reports'), { recursive: true });
-  writeFileSync(file, await format(text, { parser: 'markdown', printWidth: 140, proseWrap: 'preserve' }));
+  await writeReport('benchmarks', text);
   process.stdout.write('docs/reports/benchmarks.md is written\n');
 };

@@ -13,7 +13,7 @@ import { measureIsolation } from './isolation.ts';
 import { measureMatching } from './matching.ts';
 import { measureOverload } from './overload.ts';
 import { measureRecorder } from './recorder.ts';
-import { writeReport } from './report.ts';
+import { reportBenchmarks } from './report.ts';
 import { keepResult } from './results.ts';
 import { measureRoundTrip } from './round-trip.ts';
 import { measureSaturation } from './saturation.ts';
@@ -104,4 +104,4 @@ if ([...Object.keys(beside), ...contests.keys()].some((part) => chosen.has(part)
   }
 }
 
-if (chosen.has('report')) await writeReport();
+if (chosen.has('report')) await reportBenchmarks();
