@@ -30,15 +30,18 @@ export class ChatEventsConsumer {
   ) {}
 
   @OnMessage(chatEvents, TRIGGER_MATCHER_GROUP)
-  async onChatEvent(event: ChatEvent, { record, bytes, text, traceparent }: MessageContext): Promise<void> {
+  async onChatEvent(event: ChatEvent, context: MessageContext): Promise<void> {
+    const { record, bytes, traceparent } = context;
     if (bytes > CHAT_EVENT_BYTES_MAX) throw new UnreadableMessage('too_large', `more than ${CHAT_EVENT_BYTES_MAX} bytes`);
     const isRepeat = this.group.recentEvents(record.partition).isRepeat(event, record.offset, record.timestampMs);
     // It was seen where it was buried, and nothing was made of it there.
     const isResent = messageHeader.resends in record.headers;
     if (isRepeat && !isResent) return this.metrics.ended('repeated');
     const configOffset = await this.registry.caughtUp();
-    const arrived = { event, text, acceptedAtMs: record.timestampMs };
-    const invocations = this.triggersFor(event).map((trigger) => {
+    const triggers = this.triggersFor(event);
+    if (triggers.length === 0) return;
+    const arrived = { event, text: context.text, acceptedAtMs: record.timestampMs };
+    const invocations = triggers.map((trigger) => {
       const request = planInvocation(trigger, arrived, configOffset);
       return { request, verdict: this.guard(trigger, request, record, event.type) };
     });
