@@ -47,7 +47,8 @@ export class KafkaGroupMember implements GroupMember {
   #assigned: ReadonlySet<string> = new Set();
   /** Others wait for what it let go of since its last join began. */
   #isAwaited = false;
-  #tellAwaited: () => void = () => {};
+  /** Ends a stay. */
+  #call: () => void = () => {};
   /** The last leader gave nothing to anybody before its owner had let go of it. */
   #transfersWait = true;
   #joining: Promise<void> | null = null;
@@ -134,6 +135,7 @@ export class KafkaGroupMember implements GroupMember {
 
   async #leave(): Promise<void> {
     this.#leaving.abort();
+    this.#call();
     // At once: a join under way may wait for others for longer than there is time.
     void this.#letGo(this.assignment());
     await within(this.#running, this.options.drainTimeoutMs + LEAVE_MARGIN_MS);
@@ -212,11 +214,9 @@ export class KafkaGroupMember implements GroupMember {
 
   /** Until the group gathers anew, others wait for this member or it leaves; rejects when the membership is over. */
   async #stay(): Promise<void> {
-    const { signal } = this.#leaving;
     const called = new Promise<void>((resolve) => {
-      this.#tellAwaited = resolve;
-      if (this.#isAwaited || signal.aborted) resolve();
-      else signal.addEventListener('abort', () => resolve(), { once: true });
+      this.#call = resolve;
+      if (this.#isAwaited || this.#leaving.signal.aborted) resolve();
     });
     await Promise.race([this.#heart!.rebalance, this.#heart!.end, called]);
   }
@@ -246,7 +246,7 @@ export class KafkaGroupMember implements GroupMember {
     if (back.length > 0) this.#own(back.map((own) => ({ ...own })));
     if (gone.length === 0) return;
     this.#isAwaited = true;
-    this.#tellAwaited();
+    this.#call();
   }
 
   async #fallOut(error: unknown): Promise<void> {
