@@ -9,6 +9,7 @@ import type { TopicSpec } from '../src/log.js';
 
 const START_MS = 180_000;
 const RECORDS = 200;
+const SESSION_MS = 3_000;
 /** Only answers with many records are so long. */
 const LONG_ANSWER_BYTES = 16 * 1024;
 
@@ -73,6 +74,26 @@ describeOnKafka('a connection to Kafka that ends in the middle of something', ()
     await Promise.all([first.owns(1), second.owns(1)]);
     expect([first.failures, first.lostPartitions]).toEqual([[], []]);
     await eventually(() => expect(log.status().ok).toBe(true));
+  });
+
+  it('a join on a connection that only seems open is given up once the group has gone on without it', async () => {
+    kafka = new KafkaFixture(link.address);
+    const log = await kafka.log({ requestTimeoutMs: 1_000, sessionTimeoutMs: SESSION_MS });
+    const { name } = topicSpec();
+    await log.ensureTopics([topicSpec({ name, partitions: 2 })]);
+    const options = { topics: [name], group: `group-${name}`, drainTimeoutMs: 20 * SESSION_MS };
+    const victim = kafka.member({ group: options.group, topic: name, sessionTimeoutMs: SESSION_MS });
+    await eventually(() => expect(victim.reports).toContainEqual({ is: 'assigned', partitions: [0, 1] }), 30_000);
+    const first = await RecordingMember.join(log, options);
+    await first.owns(1);
+    await victim.kill();
+    const second = await RecordingMember.join(log, options);
+    await delay(1_000);
+    link.freeze();
+    // Its request may take as long as the drain of others, twenty sessions.
+    await eventually(() => expect(first.failures).toHaveLength(1), 5 * SESSION_MS);
+    await second.member.leave();
+    await first.owns(2);
   });
 
   it('connections that stay open and fall silent are given up for new ones', async () => {

@@ -1,5 +1,6 @@
 import type { AssignedPartition, GroupMember, LogRecord, MessageLog, TopicPartition } from '../log.js';
 import type { GroupPolicy, ParallelConsumerOptions } from '../parallel-consumer-options.js';
+import { keyOf } from '../topic-partition.js';
 import { type Clock, pause, systemClock } from './clock.js';
 import { CommitLoop } from './commit-loop.js';
 import { COMMIT_INTERVAL_MS, Committer } from './committer.js';
@@ -55,8 +56,8 @@ export class ParallelConsumer {
   #heldMs = 0;
   #tickedAtMs = 0;
   #lastError: string | null = null;
-  /** Why new partitions still wait. */
-  #unprepared: string | null = null;
+  /** Why assignments still wait for their preparation. */
+  readonly #unprepared = new Map<readonly AssignedPartition[], string>();
 
   constructor(
     private readonly log: Pick<MessageLog, 'join' | 'endOffsets'>,
@@ -135,7 +136,7 @@ export class ParallelConsumer {
   }
 
   health(): { readonly ok: boolean; readonly detail: string } {
-    if (this.#unprepared !== null) return { ok: false, detail: `new partitions wait: ${this.#unprepared}` };
+    for (const reason of this.#unprepared.values()) return { ok: false, detail: `new partitions wait: ${reason}` };
     if (this.#member?.healthy() === true) return { ok: true, detail: `${this.#partitions.size} partitions` };
     return { ok: false, detail: this.#lastError ?? 'not joined' };
   }
@@ -191,12 +192,12 @@ export class ParallelConsumer {
         await this.policy.assigned?.(assigned);
         break;
       } catch (error) {
-        this.#unprepared = error instanceof Error ? error.message : String(error);
+        this.#unprepared.set(assigned, error instanceof Error ? error.message : String(error));
         this.observer.preparationFailed?.(this.options.group, error);
         await pause(this.clock, retryDelayMs(failures, this.clock.random()));
       }
     }
-    this.#unprepared = null;
+    this.#unprepared.delete(assigned);
     // Known to the policy again by what it prepared meanwhile.
     const gone = owned.filter((partition) => partition.lost && !this.#partitions.has(keyOf(partition)));
     if (gone.length > 0) this.policy.lost?.(gone);
@@ -373,5 +374,3 @@ export class ParallelConsumer {
     this.#dispatcher.wake();
   }
 }
-
-const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`;

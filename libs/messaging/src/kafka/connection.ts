@@ -112,8 +112,13 @@ export class Connection {
     this.#closed = true;
     this.#stopProbing();
     this.health.forget(this.name);
-    for (const socket of this.#sockets) socket.destroy(new Error('closed by this process'));
+    this.cut(new Error('closed by this process'));
     await this.cluster.disconnect().catch(() => undefined);
+  }
+
+  /** Rejects the requests under way; the next one connects anew. */
+  cut(reason: Error): void {
+    for (const socket of this.#sockets) socket.destroy(reason);
   }
 
   #probeLater(): void {

@@ -1,4 +1,5 @@
 import type { LogRecord, TopicPartition } from '../log.js';
+import { keyOf } from '../topic-partition.js';
 import { BackOff } from './waiting.js';
 import type { Connection } from './connection.js';
 import { decodeFetchAnswer, type FetchedPartition } from './fetch-answer.js';
@@ -33,8 +34,6 @@ interface Target extends TopicPartition {
   held: LogRecord[];
 }
 
-const keyOf = (topic: string, partition: number): string => `${topic}/${partition}`;
-
 /** The places in a request rotate, so that partitions at its end get their turn when those before them fill it. */
 const rotated = <T>(items: readonly T[], by: number): T[] => [...items.slice(by % items.length), ...items.slice(0, by % items.length)];
 
@@ -56,23 +55,23 @@ export class FetchLoop {
   add(partitions: readonly (TopicPartition & { readonly nextOffset: number })[]): void {
     for (const { topic, partition, nextOffset } of partitions) {
       const state = { leader: -1, paused: false, stopped: false, waiting: false, backOff: new BackOff(), held: [] };
-      this.#targets.set(keyOf(topic, partition), { topic, partition, nextOffset, ...state });
+      this.#targets.set(keyOf({ topic, partition }), { topic, partition, nextOffset, ...state });
     }
     void this.#findLeaders();
   }
 
   remove(topic: string, partition: number): void {
-    this.#targets.delete(keyOf(topic, partition));
+    this.#targets.delete(keyOf({ topic, partition }));
     this.connection.partitionWorks(topic, partition);
   }
 
   pause(topic: string, partition: number): void {
-    const target = this.#targets.get(keyOf(topic, partition));
+    const target = this.#targets.get(keyOf({ topic, partition }));
     if (target !== undefined) target.paused = true;
   }
 
   resume(topic: string, partition: number): void {
-    const target = this.#targets.get(keyOf(topic, partition));
+    const target = this.#targets.get(keyOf({ topic, partition }));
     if (target === undefined || !target.paused) return;
     target.paused = false;
     this.#deliverHeldSoon();
@@ -163,7 +162,7 @@ export class FetchLoop {
   async #fetch(leader: number, targets: readonly Target[]): Promise<void> {
     const asked = new Map<string, { target: Target; offset: number }>();
     const topics = targets.map((target) => {
-      asked.set(keyOf(target.topic, target.partition), { target, offset: target.nextOffset });
+      asked.set(keyOf(target), { target, offset: target.nextOffset });
       const topic = this.connection.physical(target.topic);
       return { topic, partitions: [{ partition: target.partition, fetchOffset: String(target.nextOffset), maxBytes: PARTITION_BYTES }] };
     });
@@ -172,7 +171,7 @@ export class FetchLoop {
     const fetched = await request(broker, 'Fetch', { ...limits, topics }, { decode: this.#decode });
 
     for (const answer of fetched) {
-      const question = asked.get(keyOf(answer.topic, answer.partition));
+      const question = asked.get(keyOf(answer));
       if (question === undefined || !this.#isCurrent(question)) continue;
       try {
         await this.#accept(question.target, answer);
@@ -199,7 +198,7 @@ export class FetchLoop {
   }
 
   #isCurrent({ target, offset }: { target: Target; offset: number }): boolean {
-    return this.#targets.get(keyOf(target.topic, target.partition)) === target && target.nextOffset === offset;
+    return this.#targets.get(keyOf(target)) === target && target.nextOffset === offset;
   }
 
   async #accept(target: Target, answer: FetchedPartition): Promise<void> {

@@ -129,12 +129,17 @@ export class GroupCoordinator {
 
   /** Fenced by the generation: the broker refuses what an earlier owner still wants to commit. */
   async commit(offsets: readonly OffsetCommit[]): Promise<void> {
+    const [memberId, generation] = [this.#memberId, this.#generation];
     try {
-      await this.#commit(offsets, this.#memberId, this.#generation);
+      await this.#commit(offsets, memberId, generation);
     } catch (error) {
       if (typeOf(error) !== 'OFFSET_METADATA_TOO_LARGE') throw error;
       // Metadata only spares duplicates, the offset must get through.
-      await this.#commit(offsets.map(({ topic, partition, offset }) => ({ topic, partition, offset })), this.#memberId, this.#generation); // prettier-ignore
+      await this.#commit(
+        offsets.map(({ topic, partition, offset }) => ({ topic, partition, offset })),
+        memberId,
+        generation,
+      );
     }
   }
 

@@ -1,4 +1,5 @@
 /** Real: the member. Scripted: what the broker answers, so that a leader of the release before can come in between. */
+import { once } from 'node:events';
 import { describe, expect, it } from '@jest/globals';
 import { eventually } from '@cf/testing';
 import type { GroupListener, TopicPartition } from '../log.js';
@@ -18,20 +19,30 @@ interface Generation {
 class ScriptedGroup {
   /** The group gathers when one is added. */
   readonly generations: Generation[] = [];
+  /** It gathers, and somebody does not come. */
+  waitsForOthers = false;
+  readonly left: string[] = [];
+  joinsAsked = 0;
+  readonly #closing = new AbortController();
   #joined = 0;
 
   connection(): Connection {
     const broker = {
       isConnected: () => true,
-      joinGroup: async () => ({ generationId: ++this.#joined, memberId: 'me', leaderId: 'another', members: [] }),
+      joinGroup: async () => {
+        this.joinsAsked++;
+        if (this.waitsForOthers) await once(this.#closing.signal, 'abort').then(() => Promise.reject(new Error('connection closed')));
+        return { generationId: ++this.#joined, memberId: 'me', leaderId: 'another', members: [] };
+      },
       syncGroup: async () => {
         const { partitions, leader } = this.generations[this.#joined - 1]!;
         return { memberAssignment: encodeAssignment({ [TOPIC]: partitions }, leader) };
       },
       heartbeat: async () => {
-        if (this.#joined < this.generations.length) throw Object.assign(new Error('gathers'), { type: 'REBALANCE_IN_PROGRESS' });
+        if (this.waitsForOthers || this.#joined < this.generations.length)
+          throw Object.assign(new Error('gathers'), { type: 'REBALANCE_IN_PROGRESS' });
       },
-      leaveGroup: async () => undefined,
+      leaveGroup: async ({ memberId }: { memberId: string }) => void this.left.push(memberId),
       offsetFetch: async () => ({ responses: [] }),
       listOffsets: async () => ({ responses: [] }),
     };
@@ -47,10 +58,26 @@ class ScriptedGroup {
       failed: async () => undefined,
       refresh: async () => undefined,
       partitionWorks: () => undefined,
-      close: async () => undefined,
+      close: async () => this.#closing.abort(),
     } as unknown as Connection;
   }
 }
+
+const OPTIONS = {
+  group: 'group',
+  topics: [TOPIC],
+  coPartitioned: false,
+  drainTimeoutMs: 5_000,
+  onOffsetOutOfRange: 'earliest',
+} as const;
+
+const silent: GroupListener = {
+  assigned: async () => undefined,
+  records: () => undefined,
+  revoking: async () => undefined,
+  lost: () => undefined,
+  failed: () => undefined,
+};
 
 const numbers = (partitions: readonly TopicPartition[]): number[] => partitions.map(({ partition }) => partition).sort();
 
@@ -71,14 +98,7 @@ describe('a member of a Kafka group', () => {
       failed: ({ message }) => void told.push(message),
     };
     group.generations.push({ partitions: [0, 1], leader: NOW });
-    const member = new KafkaGroupMember(group.connection(), group.connection(), {
-      group: 'group',
-      topics: [TOPIC],
-      coPartitioned: false,
-      drainTimeoutMs: 5_000,
-      onOffsetOutOfRange: 'earliest',
-      listener,
-    });
+    const member = new KafkaGroupMember(group.connection(), group.connection(), { ...OPTIONS, listener });
     await eventually(() => expect(told).toEqual(['assigned 0,1']));
     group.generations.push({ partitions: [0], leader: NOW });
     await eventually(() => expect(told).toContain('revoking 1'));
@@ -88,5 +108,16 @@ describe('a member of a Kafka group', () => {
     await eventually(() => expect(told.slice(-2)).toEqual(['lost 1', 'assigned 1']));
     expect(numbers(member.assignment())).toEqual([0, 1]);
     await member.leave();
+  });
+
+  it('says that it leaves also when its join still waits for others', async () => {
+    const group = new ScriptedGroup();
+    group.generations.push({ partitions: [0, 1], leader: NOW });
+    const member = new KafkaGroupMember(group.connection(), group.connection(), { ...OPTIONS, drainTimeoutMs: 100, listener: silent });
+    await eventually(() => expect(numbers(member.assignment())).toEqual([0, 1]));
+    group.waitsForOthers = true;
+    await eventually(() => expect(group.joinsAsked).toBe(2));
+    await member.leave();
+    expect(group.left).toEqual(['me']);
   });
 });

@@ -1,5 +1,6 @@
 import { MessagingError } from '../errors.js';
 import type { GroupListener, GroupMember, GroupOptions, OffsetCommit, TopicPartition } from '../log.js';
+import { keyOf } from '../topic-partition.js';
 import { BackOff, within } from './waiting.js';
 import type { Connection } from './connection.js';
 import { FetchLoop } from './fetch-loop.js';
@@ -10,10 +11,8 @@ import { EARLIEST, listOffsets } from './offsets.js';
 
 /** What rejoining takes beside the drain of members that drain before it: noticing it at a heartbeat, a busy event loop, the journey. */
 const REJOIN_MARGIN_MS = 15_000;
-/** Leaving while a join is under way or the coordinator is away must not hold up a shutdown. */
-const LEAVE_MARGIN_MS = 3_000;
-
-const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`;
+/** Leaving while a join is under way or the coordinator is away must not hold up a shutdown for longer than twice this. */
+const LEAVE_MARGIN_MS = 1_500;
 
 /**
  * One member of a consumer group, on the classic group protocol, rejoining cooperatively:
@@ -137,12 +136,15 @@ export class KafkaGroupMember implements GroupMember {
     this.#leaving.abort();
     this.#call();
     // At once: a join under way may wait for others for longer than there is time.
-    void this.#letGo(this.assignment());
-    await within(this.#running, this.options.drainTimeoutMs + LEAVE_MARGIN_MS);
+    await this.#letGo(this.assignment());
+    await within(this.#running, LEAVE_MARGIN_MS);
+    // Such a join is given up, so that the group is told and nobody waits for a session that nobody has.
+    await this.joins.close();
+    await within(this.#running, LEAVE_MARGIN_MS);
     this.#heart?.stop();
     this.#heart = null;
     this.#lose(this.assignment());
-    await Promise.all([this.connection.close(), this.joins.close(), this.#loop.close()]);
+    await Promise.all([this.connection.close(), this.#loop.close()]);
   }
 
   async #run(): Promise<void> {
@@ -179,7 +181,19 @@ export class KafkaGroupMember implements GroupMember {
   #join(): Promise<void> {
     const joining = this.#joinNow().finally(() => (this.#joining = null));
     this.#joining = joining.catch(() => undefined);
+    void this.#heart?.end.catch(() => this.#cutOffUnanswered());
     return joining;
+  }
+
+  /** The group went on, so it has answered: what has not arrived a session later is lost on a connection that only seems open. */
+  async #cutOffUnanswered(): Promise<void> {
+    const joining = this.#joining;
+    if (joining === null) return;
+    const hasEnded = await within(
+      joining.then(() => true),
+      this.connection.settings.sessionTimeoutMs,
+    );
+    if (hasEnded !== true) this.joins.cut(new Error('no answer came to a join'));
   }
 
   async #joinNow(): Promise<void> {
