@@ -250,7 +250,7 @@ export class Referee {
   started(process: SimulatedProcess, record: LogRecord): Run {
     const facts = this.#factsOf(process);
     const orderKey = this.limits.orderKeyOf(record);
-    const earlier = this.#triedBefore(facts, record);
+    const earlier = [...facts.tasks].find((run) => run.record === record);
     if (earlier !== undefined) return this.#again(process, earlier);
     this.tally.count('runs');
     const ownership = facts.owned.get(nameOf(record));
@@ -396,12 +396,6 @@ export class Referee {
 
   violated(text: string): void {
     this.#violated(text);
-  }
-
-  #triedBefore({ tasks, owned }: ProcessFacts, record: LogRecord): Run | undefined {
-    const ownership = owned.get(nameOf(record));
-    const tried = [...tasks].filter((run) => run.record === record);
-    return tried.find((run) => run.ownership === ownership) ?? tried.find((run) => run.isLetGo && !run.isActive);
   }
 
   #again(process: SimulatedProcess, run: Run): Run {

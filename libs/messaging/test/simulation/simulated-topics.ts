@@ -48,7 +48,7 @@ export class SimulatedTopics {
     partition.startOffset = Math.max(partition.startOffset, Math.min(startOffset, partition.nextOffset));
   }
 
-  /** At most so many records of a partition from an offset on. */
+  /** At most so many records of a partition from an offset on, each made anew: what is delivered twice is two to whoever gets it. */
   read(of: TopicPartition, fromOffset: number, recordsMax: number): readonly LogRecord[] {
     const { records } = this.partition(of);
     let low = 0;
@@ -58,6 +58,6 @@ export class SimulatedTopics {
       if (records[middle]!.offset < fromOffset) low = middle + 1;
       else high = middle;
     }
-    return records.slice(low, low + recordsMax);
+    return records.slice(low, low + recordsMax).map((record) => ({ ...record }));
   }
 }
