@@ -28,6 +28,8 @@ const BACK_OFF_MS_MAX = 6_000;
 const DEATHS_BEFORE_GIVING_UP = 3;
 /** … and before it has to run alone. */
 const DEATHS_BEFORE_ALONE = 2;
+/** So many that a process died of once may run at a time, in a partition. */
+const SUSPECTS_AT_ONCE = 8;
 
 interface Progress {
   readonly offset: number;
@@ -358,11 +360,10 @@ export class Referee {
     for (const { process, owned, commitFailedAtMs, unsettledSinceMs } of this.#processes.values()) {
       const calmSinceMs = Math.max(commitFailedAtMs + BACK_OFF_MS_MAX, unsettledSinceMs + BACK_OFF_MS_MAX);
       if (!isSettled || process.isFrozen || this.time.nowMs < calmSinceMs) continue;
-      for (const [name, { tries }] of owned) {
-        const committed = this.#committed.get(name);
+      for (const { partition, tries } of owned.values()) {
         for (const { record, resolvedAtMs } of tries.values()) {
           const isLate = resolvedAtMs !== null && this.time.nowMs - Math.max(resolvedAtMs, calmSinceMs) > COMMITTED_WITHIN_MS;
-          if (isLate && (committed === undefined || !covers(committed, record.offset)))
+          if (isLate && !this.#isCommitted(partition, record.offset))
             this.#violated(`${recordName(record)} was completed ${this.time.nowMs - resolvedAtMs} ms ago and is not committed`);
         }
       }
@@ -378,9 +379,18 @@ export class Referee {
     return [...this.#open.values()].filter((record) => record.offset >= this.topics.partition(record).startOffset);
   }
 
-  /** Those that stand between everything else and its turn. */
-  alone(): LogRecord[] {
-    return this.open().filter((record) => (this.#deaths.get(recordName(record)) ?? 0) >= DEATHS_BEFORE_ALONE);
+  /**
+   * Slow calls run, and suspects may keep others waiting for them: one that is to run alone for all of them, those that a process died of
+   * once for the few places that such ones have in their partition (docs/adr/0007-slots-and-suspects.md).
+   */
+  suspectsWait(isSlow: (record: LogRecord) => boolean): boolean {
+    const running = [...this.#processes.values()].flatMap(({ tasks }) => [...tasks].filter(({ isActive }) => isActive));
+    if (this.#deaths.size === 0 || !running.some(({ record }) => isSlow(record))) return false;
+    return [...this.topics.partitions.values()].some((partition) => {
+      const left = partition.records.filter(({ offset }) => !this.#isCommitted(partition, offset));
+      const deaths = Math.max(0, ...left.map((record) => this.#deaths.get(recordName(record)) ?? 0));
+      return deaths >= DEATHS_BEFORE_ALONE || (deaths > 0 && left.filter(isSlow).length >= SUSPECTS_AT_ONCE);
+    });
   }
 
   uncommitted(): string[] {
@@ -452,6 +462,11 @@ export class Referee {
       const name = `${nameOf(partition)}@${offset}`;
       this.#deaths.set(name, (this.#deaths.get(name) ?? 0) + 1);
     }
+  }
+
+  #isCommitted(partition: TopicPartition, offset: number): boolean {
+    const committed = this.#committed.get(nameOf(partition));
+    return committed !== undefined && covers(committed, offset);
   }
 
   #ownedOf(facts: ProcessFacts, partitions: readonly TopicPartition[]): ReadonlySet<Ownership> {

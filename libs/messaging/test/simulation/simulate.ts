@@ -33,6 +33,8 @@ export interface History {
   readonly figures: Figures;
 }
 
+const isHanging = (record: LogRecord): boolean => functionOf(record) === HANGING;
+
 interface Member {
   readonly process: SimulatedProcess;
   readonly consumer: ParallelConsumer;
@@ -306,17 +308,16 @@ class World {
   }
 
   #quickOnes(): LogRecord[] {
-    return this.#referee.open().filter((record) => functionOf(record) !== HANGING);
+    return this.#referee.open().filter((record) => !isHanging(record));
   }
 
   /** Generous: every call after the other, and the time that sessions, joins and back-off take. */
   #quickWorkMs(): number {
     const { records, callMs, poison, hangingRecords, maxInFlight, bulkheadLimit, maxBufferedRecords, valueBytesMax, quota } =
       this.#scenario;
-    const isSuspect = this.#referee.alone().some((record) => functionOf(record) === HANGING);
     const hasRoom =
       maxBufferedRecords >= records * 4 || (quota !== null && quota.worksOffMs <= HANGING_MS && maxBufferedRecords >= bulkheadLimit * 6);
-    const isApart = !isSuspect && maxInFlight > bulkheadLimit && hasRoom && valueBytesMax === 0;
+    const isApart = maxInFlight > bulkheadLimit && hasRoom && valueBytesMax === 0 && !this.#referee.suspectsWait(isHanging);
     const hangingMs = hangingRecords > 0 && !isApart ? HANGING_MS * (5 + hangingRecords) : 0;
     // One at a time, 1.2 × as long on average, some of them three times.
     return 25_000 + records * callMs * 2 + hangingMs + (poison ? LIVES_OF_POISON_MS : 0);
