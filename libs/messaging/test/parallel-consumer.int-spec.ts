@@ -4,7 +4,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { eventually as eventuallyInRealTime } from '@cf/testing';
 import { type Clock, systemClock } from '../src/consumer/clock.js';
-import { encodeOffsetMetadata } from '../src/consumer/offset-metadata.js';
+import { decodeOffsetMetadata, encodeOffsetMetadata, type Suspect } from '../src/consumer/offset-metadata.js';
 import { ParallelConsumer } from '../src/consumer/parallel-consumer.js';
 import type { LogRecord } from '../src/log.js';
 import type { GroupPolicy, ParallelConsumerOptions, RecordContext } from '../src/parallel-consumer-options.js';
@@ -435,6 +435,11 @@ describe('parallel consumer', () => {
     log.commits.push({ topic: TOPIC, partition, offset: 0, metadata });
   };
 
+  const suspectsOf = (log: ScriptedLog, partition: number): readonly Suspect[] => {
+    const { offset, metadata = '' } = log.commits.findLast((commit) => commit.partition === partition)!;
+    return decodeOffsetMetadata({ topic: TOPIC, partition }, offset, metadata).suspects;
+  };
+
   it('holds up nobody with a suspect that was to run alone when its partition went', async () => {
     const log = new ScriptedLog();
     writeSuspect(log, 0);
@@ -466,6 +471,51 @@ describe('parallel consumer', () => {
     await passing(log.revoke(0));
     handler.end('1:0');
     await eventually(() => expect(handler.started).toEqual(['1:0', '2:0']));
+  });
+
+  it('counts no other death for a suspect that is to run alone, neither before it starts nor after it has ended', async () => {
+    const log = new ScriptedLog();
+    writeSuspect(log, 0);
+    const handler = new ScriptedHandler();
+    await consume(log, { handle: handler.handle });
+    await passing(log.assign(1));
+    log.write(1);
+    await eventually(() => expect(handler.running).toEqual(['1:0']));
+    await passing(log.assign(0));
+    await elapse(500);
+    expect(suspectsOf(log, 0)).toEqual([{ offset: 0, deaths: 2, announced: false }]);
+    handler.end('1:0');
+    await eventually(() => expect(handler.running).toEqual(['0:0']));
+    expect(suspectsOf(log, 0)).toEqual([{ offset: 0, deaths: 2, announced: true }]);
+    log.write(1);
+    log.commitError = new Error('coordinator is away');
+    handler.end('0:0');
+    await elapse(1_000);
+    expect(handler.running).toEqual([]);
+    log.commitError = null;
+    await eventually(() => expect(handler.running).toEqual(['1:1']));
+    expect(suspectsOf(log, 0)).toEqual([]);
+  });
+
+  it('tries a suspect that failed alone again alone', async () => {
+    const log = new ScriptedLog();
+    writeSuspect(log, 0);
+    const handler = new ScriptedHandler();
+    await consume(log, { handle: handler.handle });
+    await passing(log.assign(0, 1));
+    await eventually(() => expect(handler.running).toEqual(['0:0']));
+    log.write(1);
+    handler.end('0:0', broken(true));
+    await eventually(() => expect(handler.running).toEqual(['1:0']));
+    await elapse(5_000);
+    log.write(1);
+    await elapse(500);
+    expect([handler.running, suspectsOf(log, 0)]).toEqual([['1:0'], [{ offset: 0, deaths: 2, announced: false }]]);
+    handler.end('1:0');
+    await eventually(() => expect(handler.running).toEqual(['0:0']));
+    expect(suspectsOf(log, 0)).toEqual([{ offset: 0, deaths: 2, announced: true }]);
+    handler.end('0:0');
+    await eventually(() => expect(handler.running).toEqual(['1:1']));
   });
 
   it('starts a record again that it lost and got back, after its first call has ended where the order demands it', async () => {

@@ -43,7 +43,7 @@ export class Committer {
 
   /** Nothing that was completed waits for its commit. */
   get isSettled(): boolean {
-    return this.#completions === 0 && !this.#underWay && this.#failures === 0;
+    return !this.#underWay && (this.#changed.size === 0 || (this.#completions === 0 && this.#failures === 0));
   }
 
   /** Enough has come together not to wait for the interval. */

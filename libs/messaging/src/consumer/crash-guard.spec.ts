@@ -27,7 +27,9 @@ class Life {
 
   commit(): void {
     this.guard.announce();
-    this.started.push(...this.guard.confirmed());
+    const confirmed = this.guard.confirmed();
+    for (const work of confirmed) if (work.alone && !this.guard.isAnnounced(work)) this.guard.announce();
+    this.started.push(...confirmed, ...this.guard.confirmed());
   }
 
   complete(offset: number): void {
@@ -114,6 +116,37 @@ describe('crash guard', () => {
     expect(other.offsets).toEqual([0]);
     other.guard.close();
     expect(turn.holder).toBeNull();
+  });
+
+  it('announces one that is to run alone only when nothing else runs, so that no other death is counted for it', () => {
+    const restored = { isOpen: false, suspects: [{ offset: 3, deaths: 2, announced: false }], completed: [] };
+    const guard = new CrashGuard<Work>(restored, new AloneTurn(), 100);
+    const suspect = new Work(3);
+    guard.holds(suspect);
+    guard.announce();
+    expect(guard.confirmed()).toEqual([suspect]);
+    expect([suspect.alone, guard.suspects()]).toEqual([true, restored.suspects]);
+    expect([guard.isAnnounced(suspect), guard.wantsCommit]).toEqual([false, true]);
+    guard.announce();
+    expect([guard.isAnnounced(suspect), guard.suspects()]).toEqual([false, [{ offset: 3, deaths: 2, announced: true }]]);
+    guard.confirmed();
+    expect(guard.isAnnounced(suspect)).toBe(true);
+  });
+
+  it('lets one that has to run alone try again alone', async () => {
+    const life = new Life({ isOpen: false, suspects: [{ offset: 0, deaths: 2, announced: false }], completed: [] }, [0, 1]);
+    const suspect = life.started[0]!;
+    expect(life.guard.rests(suspect)).toBe(true);
+    life.commit();
+    expect([suspect.alone, life.offsets]).toEqual([false, [0, 1]]);
+    const returned = life.guard.returns(suspect);
+    expect([suspect.alone, life.guard.wantsCommit]).toEqual([true, false]);
+    life.guard.isAnnounced(suspect);
+    life.commit();
+    await returned;
+    expect(life.die().suspects).toContainEqual({ offset: 0, deaths: 2, announced: true });
+    life.complete(0);
+    expect(life.die().suspects).toEqual([{ offset: 1, deaths: 0, announced: true }]);
   });
 
   it('is done being careful after twice as many records as a buffer is meant to hold', () => {

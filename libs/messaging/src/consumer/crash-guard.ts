@@ -10,11 +10,12 @@ import type { OffsetProgress, Suspect } from './offset-metadata.js';
  *
  *   deaths  0 (a death is known, not whose)   128 at once
  *           1                                   8 at once, so that few are suspected twice
- *           2, with the first one three         alone: nothing else runs in the group
+ *           2, with the first one three         alone: announced when nothing else runs in the process any more
  *           3                                   never again: `unprocessable`
  *
- * A record that ends, whatever comes of it, is cleared; one that waits for another try is cleared meanwhile and announced again. When all records have passed that the process may have had, and every suspect
- * was seen, records start unannounced again. It had none that came after its death, and no more than its buffer.
+ * A record that ends, whatever comes of it, is cleared; one that waits for another try is cleared meanwhile and announced again, alone if
+ * it has to be. When all records have passed that the process may have had, and every suspect was seen, records start unannounced again.
+ * It had none that came after its death, and no more than its buffer.
  */
 export const DEATHS_MAX = 3;
 const ALONE_AT = DEATHS_MAX - 1;
@@ -33,6 +34,8 @@ interface Returning<T> {
   readonly tryAgain: () => void;
 }
 
+const mustRunAlone = ({ deaths }: Guarded): boolean => deaths === ALONE_AT;
+
 /** Which suspect of the group may run alone: one at a time over all partitions, or a death would count for two. */
 export class AloneTurn {
   holder: Guarded | null = null;
@@ -44,6 +47,8 @@ export class CrashGuard<T extends Guarded> {
   readonly #announced = new Map<number, T>();
   #waiting: T[] = [];
   #unconfirmed: T[] = [];
+  /** To run alone, and how to go on then. Not announced before nothing else runs: what kills the process until then is not one of these. */
+  readonly #apart = new Map<T, () => void>();
   /** Waiting for another try. */
   readonly #resting = new Set<T>();
   /** About to try again, once announced and once the commit that says so is acknowledged. */
@@ -118,20 +123,31 @@ export class CrashGuard<T extends Guarded> {
     let next = this.#waiting[0];
     while (this.#careful > 0 && next !== undefined && this.#mayAnnounce(next)) {
       this.#waiting.shift();
-      this.#announced.set(next.record.offset, next);
       this.#unconfirmed.push(next);
-      next.alone = next.deaths === ALONE_AT;
-      if (next.alone) this.turn.holder = next;
+      if (mustRunAlone(next)) {
+        this.turn.holder = next;
+        this.#setApart(next);
+      } else this.#announced.set(next.record.offset, next);
       if (this.#careful > 1 || !this.#expectsSuspects()) this.#careful--;
       next = this.#waiting[0];
     }
+  }
+
+  /** Nothing else runs, so it is announced with the next commit; true once that is acknowledged. */
+  isAnnounced(task: T): boolean {
+    const isIt = (each: Returning<T>): boolean => each.task === task;
+    if (this.#announced.has(task.record.offset)) return !this.#returned.some(isIt);
+    const tryAgain = this.#apart.get(task);
+    if (tryAgain !== undefined && !this.#returning.some(isIt)) this.#returning.push({ task, tryAgain });
+    return false;
   }
 
   /** What the commit says: announced records, and suspects that have not come yet. Ascending. */
   suspects(): Suspect[] {
     const suspects: Suspect[] = [];
     for (const [offset, { deaths }] of this.#announced) suspects.push({ offset, deaths, announced: true });
-    for (const { record, deaths } of this.#waiting) if (deaths > 0) suspects.push({ offset: record.offset, deaths, announced: false });
+    for (const { record, deaths } of [...this.#apart.keys(), ...this.#waiting])
+      if (deaths > 0 && !this.#announced.has(record.offset)) suspects.push({ offset: record.offset, deaths, announced: false });
     for (const [offset, deaths] of this.#expected) suspects.push({ offset, deaths, announced: false });
     return suspects.sort((a, b) => a.offset - b.offset);
   }
@@ -151,12 +167,14 @@ export class CrashGuard<T extends Guarded> {
   /** The record did not kill the process: it was completed, or it failed alive. */
   survived(task: T): void {
     task.alone = false;
+    this.#apart.get(task)?.();
+    this.#apart.delete(task);
     if (this.turn.holder === task) this.turn.holder = null;
   }
 
   completed(task: T): void {
     this.#resting.delete(task);
-    if (this.#announced.size === 0) return;
+    if (this.#announced.size + this.#apart.size === 0) return;
     this.#announced.delete(task.record.offset);
     this.survived(task);
   }
@@ -172,12 +190,15 @@ export class CrashGuard<T extends Guarded> {
   /** Resolves when it may try again; null when it may at once. */
   returns(task: T): Promise<void> | null {
     if (this.#isClosed || !this.#resting.delete(task)) return null;
-    return new Promise((tryAgain) => this.#returning.push({ task, tryAgain }));
+    return new Promise((tryAgain) => {
+      if (mustRunAlone(task)) this.#setApart(task, tryAgain);
+      else this.#returning.push({ task, tryAgain });
+    });
   }
 
   close(): void {
     this.#isClosed = true;
-    for (const task of this.#announced.values()) this.survived(task);
+    for (const task of this.#apart.keys()) this.survived(task);
     for (const { tryAgain } of [...this.#returning, ...this.#returned]) tryAgain();
   }
 
@@ -189,9 +210,14 @@ export class CrashGuard<T extends Guarded> {
     return ANNOUNCED_MAX[Math.min(deaths, ANNOUNCED_MAX.length - 1)] ?? 0;
   }
 
+  #setApart(task: T, goOn = (): void => {}): void {
+    task.alone = true;
+    this.#apart.set(task, goOn);
+  }
+
   #mayAnnounce(task: T): boolean {
-    for (const announced of this.#announced.values()) if (announced.alone) return false;
-    if (task.deaths === ALONE_AT) return this.#announced.size === 0 && this.turn.holder === null;
+    if (this.#apart.size > 0) return false;
+    if (mustRunAlone(task)) return this.#announced.size === 0 && this.turn.holder === null;
     return this.#announced.size < this.#room(task);
   }
 }

@@ -70,8 +70,9 @@ export class ParallelConsumer {
     this.#scheduler = new Scheduler(
       options.maxInFlight,
       ({ record }) => this.#keys.limitOf(record),
-      // What has just ended must not be suspected together with one that is all but known to kill.
+      // What has just ended must not be suspected together with one that is all but known to kill, nor that one with what follows.
       () => this.#committer.isSettled && !this.#surplus.scheduler.isBusy,
+      (task) => this.#isAnnounced(task),
     );
     this.#surplus = new Surplus(this.#scheduler, options.quota, (record) => observer.surplus?.(options.group, record));
     this.#buffer = new FetchBuffer(options.maxBufferedRecords, options.maxBufferedBytes, {
@@ -279,8 +280,9 @@ export class ParallelConsumer {
   #startNoMore(partition: OwnedPartition): void {
     partition.gate.close();
     for (let task = partition.tracker.lowest; task !== null; task = task.higher) {
-      if (task.line === null) continue;
-      this.#schedulerOf(task).remove(task);
+      if (task.line !== null) this.#schedulerOf(task).remove(task);
+      else if (this.#runner.waiting.has(task)) this.#schedulerOf(task).share(task);
+      else continue;
       partition.guard.survived(task);
     }
   }
@@ -318,16 +320,31 @@ export class ParallelConsumer {
     if (task.partition.guard.rests(task)) this.#committer.completed(task.partition);
     scheduler.share(task);
     scheduler.rests(true);
+    if (!scheduler.others.isOpen) this.#commits.commit();
     this.#dispatcher.wake();
   }
 
   async #returns(task: Task): Promise<void> {
-    this.#schedulerOf(task).rests(false);
-    const announced = task.partition.guard.returns(task);
+    const { guard, isLeaving } = task.partition;
+    const scheduler = this.#schedulerOf(task);
+    const announced = isLeaving ? null : guard.returns(task);
+    const { alone } = task;
+    // One that has to be alone rests until nothing else runs.
+    if (alone) scheduler.isolate(task);
+    else scheduler.rests(false);
     if (announced === null) return;
     this.#committer.changed(task.partition);
     this.#commits.commit();
+    this.#dispatcher.wake();
     await announced;
+    if (alone) scheduler.rests(false);
+  }
+
+  #isAnnounced(task: Task): boolean {
+    if (task.partition.guard.isAnnounced(task)) return true;
+    this.#committer.changed(task.partition);
+    this.#commits.commit();
+    return false;
   }
 
   #complete(task: Task): void {
@@ -336,7 +353,7 @@ export class ParallelConsumer {
     this.#buffer.shrank(partition, task.bytes);
     partition.guard.completed(task);
     this.#committer.completed(partition);
-    if (this.#committer.isDue() || partition.guard.wantsCommit) this.#commits.commit();
+    if (this.#committer.isDue() || partition.guard.wantsCommit || !this.#scheduler.others.isOpen) this.#commits.commit();
   }
 
   #tick(): void {

@@ -34,7 +34,7 @@ export class Scheduler<T extends Schedulable<T>> {
   readonly #full = new LinkedLine<BulkheadState<T>>();
   /** Its turn has come and it waits until nothing else runs, or it runs. */
   #alone: T | null = null;
-  /** Closed meanwhile: another try of what was started before waits too. */
+  /** Closed meanwhile and until what it did is settled: another try of what was started before waits too. */
   readonly others = new Gate();
   /** Started, and between two tries: what rests so may do so for ever, and kills nobody. */
   #resting = 0;
@@ -43,8 +43,10 @@ export class Scheduler<T extends Schedulable<T>> {
     private readonly maxInFlight: number,
     /** The limit of the task's bulkhead as it is now. */
     private readonly limitOf: (task: T) => number,
-    /** Besides nothing else running, what a task that must run alone waits for. Asked again at each `next`. */
-    private readonly mayRunAlone: () => boolean = () => true,
+    /** Besides nothing else running, what a task that must run alone waits for, and others after it. Asked again at each `next`. */
+    private readonly isSettled: () => boolean = () => true,
+    /** The last thing that it waits for. */
+    private readonly isAnnounced: (task: T) => boolean = () => true,
   ) {}
 
   enqueue(task: T): void {
@@ -62,15 +64,16 @@ export class Scheduler<T extends Schedulable<T>> {
 
   /** The task to start now; it holds its slot and its order key until `yieldSlot` or `release`. Null when none may start. */
   next(nowMs = 0): T | null {
-    if (this.inFlight >= this.maxInFlight || this.#started >= this.maxInFlight * STARTED_PER_SLOT) return null;
+    this.#letOthers();
     if (this.#alone !== null && this.isBusy) return null;
     const task = this.#alone ?? this.#pick();
     if (task === null) return null;
     if (task.alone) {
-      this.#alone = task;
-      this.others.close();
-      if (this.isBusy || !this.mayRunAlone()) return null;
+      this.isolate(task);
+      if (this.isBusy || !this.isSettled() || !this.isAnnounced(task)) return null;
     }
+    // It has its slot, and tries again by itself.
+    if (task.line === null) return null;
     const bulkhead = this.#bulkheadOf(task);
     bulkhead.ready.remove(task);
     task.running = true;
@@ -84,11 +87,15 @@ export class Scheduler<T extends Schedulable<T>> {
     return task;
   }
 
-  /** A task that ran alone may run beside others from now on. */
+  /** Nothing is started until it has run alone: the next to start, or one that was started and waits for another try. */
+  isolate(task: T): void {
+    this.#alone = task;
+    this.others.close();
+  }
+
+  /** A task that ran alone may run beside others from now on; they go on once that is settled, too. */
   share(task: T): void {
-    if (this.#alone !== task) return;
-    this.#alone = null;
-    this.others.open();
+    if (this.#alone === task) this.#alone = null;
   }
 
   /** A started task waits for another try, or goes on with it. */
@@ -145,6 +152,7 @@ export class Scheduler<T extends Schedulable<T>> {
 
   /** Limits may have grown: bulkheads that stand aside are looked at again. */
   recheck(): void {
+    this.#letOthers();
     for (let bulkhead = this.#full.first; bulkhead !== null; bulkhead = this.#full.first) this.#place(bulkhead);
   }
 
@@ -229,7 +237,12 @@ export class Scheduler<T extends Schedulable<T>> {
     if (--tenant.size === 0 && tenant.key !== null) this.#tenants.delete(tenant.key);
   }
 
+  #letOthers(): void {
+    if (this.#alone === null && !this.others.isOpen && this.isSettled()) this.others.open();
+  }
+
   #pick(): T | null {
+    if (!this.others.isOpen || this.inFlight >= this.maxInFlight || this.#started >= this.maxInFlight * STARTED_PER_SLOT) return null;
     for (let tenant = this.#turns.first(); tenant !== null; tenant = this.#turns.first()) {
       for (let bulkhead = tenant.turns.first(); bulkhead !== null; bulkhead = tenant.turns.first()) {
         const task = bulkhead.ready.first;
