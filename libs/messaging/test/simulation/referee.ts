@@ -113,6 +113,17 @@ export class Referee {
     this.#open.set(recordName(record), record);
   }
 
+  /** What the broker tells, maybe garbled; a member that stands still may take it when there is something newer. */
+  readBack({ committedOffset, metadata, ...partition }: AssignedPartition): void {
+    const { completed } = progressOf(partition, committedOffset ?? 0, metadata);
+    const trusted = this.#committed.get(nameOf(partition));
+    for (let at = 0; at < completed.length; at += 2) {
+      for (let offset = completed[at]!; offset < completed[at + 1]!; offset++)
+        if (trusted === undefined || !covers(trusted, offset))
+          this.#violated(`${nameOf(partition)}@${offset} is taken as completed and never was`);
+    }
+  }
+
   assigned(process: SimulatedProcess, assigned: readonly AssignedPartition[], partitions: readonly TopicPartition[]): void {
     const facts = this.#factsOf(process);
     assigned.forEach(({ committedOffset, metadata }, i) => {
@@ -120,12 +131,6 @@ export class Referee {
       const completed = committedOffset === null ? [] : decodeOffsetMetadata(partition, committedOffset, metadata).completed;
       if (completed.length > 0) this.tally.count('metadataRestored');
       this.#mayHaveDied(partition);
-      const trusted = this.#committed.get(nameOf(partition));
-      for (let at = 0; at < completed.length; at += 2) {
-        for (let offset = completed[at]!; offset < completed[at + 1]!; offset++)
-          if (trusted === undefined || !covers(trusted, offset))
-            this.#violated(`${nameOf(partition)}@${offset} is taken as completed and never was`);
-      }
       facts.owned.set(nameOf(partition), {
         partition,
         known: { offset: committedOffset ?? 0, completed, suspects: [] },

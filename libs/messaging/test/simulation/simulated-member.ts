@@ -207,7 +207,9 @@ export class SimulatedMember implements GroupMember {
       this.cluster.tally.count('metadataGarbled');
       metadata = this.#garbled(metadata);
     }
-    return { topic, partition, committedOffset: known?.offset ?? null, metadata };
+    const told = { topic, partition, committedOffset: known?.offset ?? null, metadata };
+    this.cluster.referee.readBack(told);
+    return told;
   }
 
   /** Cut off, of another partition, longer than it may be, or with a changed bit. */
