@@ -10,9 +10,9 @@
  *   - a process that was silent for a session starts nothing before it was heard again
  *   - a record is given up only with cause
  */
-import { decodeOffsetMetadata } from '../../src/consumer/offset-metadata.js';
 import type { AssignedPartition, LogRecord, OffsetCommit, TopicPartition } from '../../src/log.js';
 import { MessagingError } from '../../src/errors.js';
+import { CommittedProgress, covers, type Progress, progressOf } from './committed-progress.js';
 import type { Scenario } from './scenario.js';
 import { SESSION_TIMEOUT_MS } from './simulated-coordinator.js';
 import type { SimulatedProcess } from './simulated-process.js';
@@ -26,18 +26,6 @@ const COMMITTED_WITHIN_MS = 1_500;
 const BACK_OFF_MS_MAX = 6_000;
 /** What a record must have survived before it counts as the killer. */
 const DEATHS_BEFORE_GIVING_UP = 3;
-/** … and before it has to run alone. */
-const DEATHS_BEFORE_ALONE = 2;
-/** So many that a process died of once may run at a time, in a partition. */
-const SUSPECTS_AT_ONCE = 8;
-
-interface Progress {
-  readonly offset: number;
-  readonly completed: readonly number[];
-  /** Announced as running by an owner that has not handed over. */
-  readonly suspects: readonly number[];
-}
-
 interface Ownership {
   readonly partition: TopicPartition;
   readonly known: Progress;
@@ -96,8 +84,7 @@ export class Referee {
   readonly #excused = new Set<string>();
   readonly #processes = new Map<SimulatedProcess, ProcessFacts>();
   readonly #letGo = new Map<string, SimulatedProcess>();
-  readonly #committed = new Map<string, Progress>();
-  readonly #deaths = new Map<string, number>();
+  readonly #committed: CommittedProgress;
   readonly #everRun = new Set<string>();
 
   constructor(
@@ -107,7 +94,9 @@ export class Referee {
     private readonly limits: Limits,
     private readonly tally: Tally,
     private readonly tell: (text: string) => void,
-  ) {}
+  ) {
+    this.#committed = new CommittedProgress(topics);
+  }
 
   written(record: LogRecord): void {
     this.#open.set(recordName(record), record);
@@ -115,22 +104,18 @@ export class Referee {
 
   /** What the broker tells, maybe garbled; a member that stands still may take it when there is something newer. */
   readBack({ committedOffset, metadata, ...partition }: AssignedPartition): void {
-    const { completed } = progressOf(partition, committedOffset ?? 0, metadata);
-    const trusted = this.#committed.get(nameOf(partition));
-    for (let at = 0; at < completed.length; at += 2) {
-      for (let offset = completed[at]!; offset < completed[at + 1]!; offset++)
-        if (trusted === undefined || !covers(trusted, offset))
-          this.#violated(`${nameOf(partition)}@${offset} is taken as completed and never was`);
-    }
+    const told = progressOf(partition, committedOffset ?? 0, metadata);
+    for (const offset of this.#committed.wronglyCompleted(partition, told))
+      this.#violated(`${nameOf(partition)}@${offset} is taken as completed and never was`);
   }
 
   assigned(process: SimulatedProcess, assigned: readonly AssignedPartition[], partitions: readonly TopicPartition[]): void {
     const facts = this.#factsOf(process);
     assigned.forEach(({ committedOffset, metadata }, i) => {
       const partition = partitions[i]!;
-      const completed = committedOffset === null ? [] : decodeOffsetMetadata(partition, committedOffset, metadata).completed;
+      const { completed } = progressOf(partition, committedOffset ?? 0, metadata);
       if (completed.length > 0) this.tally.count('metadataRestored');
-      this.#mayHaveDied(partition);
+      this.#committed.ownedAnew(partition);
       facts.owned.set(nameOf(partition), {
         partition,
         known: { offset: committedOffset ?? 0, completed, suspects: [] },
@@ -245,7 +230,7 @@ export class Referee {
       if (ownership?.accepted && offset < ownership.accepted.offset)
         this.#violated(`${process.name} gets ${nameOf(partition)}@${offset} committed after @${ownership.accepted.offset}`);
       if (ownership !== undefined) ownership.accepted = progress;
-      this.#committed.set(nameOf(partition), progress);
+      this.#committed.taken(partition, progress);
     }
   }
 
@@ -349,7 +334,7 @@ export class Referee {
     const isSuspect = error instanceof MessagingError && error.code === 'crash_suspect';
     this.tally.count(isSuspect ? 'killersCaught' : 'gaveUp');
     if (!isSuspect) return;
-    if ((this.#deaths.get(name) ?? 0) < DEATHS_BEFORE_GIVING_UP) this.#violated(`${name} was given up without cause`);
+    if (this.#committed.deathsOf(record) < DEATHS_BEFORE_GIVING_UP) this.#violated(`${name} was given up without cause`);
     if (this.scenario.isPoisonAlone && record.headers['kills'] === undefined) this.#violated(`${name} was taken for the killer`);
   }
 
@@ -368,7 +353,7 @@ export class Referee {
       for (const { partition, tries } of owned.values()) {
         for (const { record, resolvedAtMs } of tries.values()) {
           const isLate = resolvedAtMs !== null && this.time.nowMs - Math.max(resolvedAtMs, calmSinceMs) > COMMITTED_WITHIN_MS;
-          if (isLate && !this.#isCommitted(partition, record.offset))
+          if (isLate && !this.#committed.covers(partition, record.offset))
             this.#violated(`${recordName(record)} was completed ${this.time.nowMs - resolvedAtMs} ms ago and is not committed`);
         }
       }
@@ -384,29 +369,14 @@ export class Referee {
     return [...this.#open.values()].filter((record) => record.offset >= this.topics.partition(record).startOffset);
   }
 
-  /**
-   * Slow calls run, and suspects may keep others waiting for them: one that is to run alone for all of them, those that a process died of
-   * once for the few places that such ones have in their partition (docs/adr/0007-slots-and-suspects.md).
-   */
+  /** Slow calls run, and suspects may keep others waiting for them. */
   suspectsWait(isSlow: (record: LogRecord) => boolean): boolean {
-    const running = [...this.#processes.values()].flatMap(({ tasks }) => [...tasks].filter(({ isActive }) => isActive));
-    if (this.#deaths.size === 0 || !running.some(({ record }) => isSlow(record))) return false;
-    return [...this.topics.partitions.values()].some((partition) => {
-      const left = partition.records.filter(({ offset }) => !this.#isCommitted(partition, offset));
-      const deaths = Math.max(0, ...left.map((record) => this.#deaths.get(recordName(record)) ?? 0));
-      return deaths >= DEATHS_BEFORE_ALONE || (deaths > 0 && left.filter(isSlow).length >= SUSPECTS_AT_ONCE);
-    });
+    const runs = [...this.#processes.values()].flatMap(({ tasks }) => [...tasks]);
+    return runs.some(({ isActive, record }) => isActive && isSlow(record)) && this.#committed.suspectsWait(isSlow);
   }
 
   uncommitted(): string[] {
-    const behind: string[] = [];
-    for (const partition of this.topics.partitions.values()) {
-      const last = partition.records.at(-1);
-      if (last === undefined || last.offset < partition.startOffset) continue;
-      const offset = this.#committed.get(nameOf(partition))?.offset ?? 0;
-      if (offset <= last.offset) behind.push(`${nameOf(partition)} is committed to @${offset} of @${last.offset + 1}`);
-    }
-    return behind;
+    return this.#committed.behind();
   }
 
   violated(text: string): void {
@@ -461,19 +431,6 @@ export class Referee {
     if (!run.isActive && !isOwned && !run.isLetGo) facts.tasks.delete(run);
   }
 
-  /** The new owner sees a death of those that the one before it had announced. */
-  #mayHaveDied(partition: TopicPartition): void {
-    for (const offset of this.#committed.get(nameOf(partition))?.suspects ?? []) {
-      const name = `${nameOf(partition)}@${offset}`;
-      this.#deaths.set(name, (this.#deaths.get(name) ?? 0) + 1);
-    }
-  }
-
-  #isCommitted(partition: TopicPartition, offset: number): boolean {
-    const committed = this.#committed.get(nameOf(partition));
-    return committed !== undefined && covers(committed, offset);
-  }
-
   #ownedOf(facts: ProcessFacts, partitions: readonly TopicPartition[]): ReadonlySet<Ownership> {
     return new Set(partitions.map((partition) => facts.owned.get(nameOf(partition))).filter((ownership) => ownership !== undefined));
   }
@@ -508,14 +465,3 @@ export class Referee {
 }
 
 const holdsSlot = ({ isSurplus, isYielded }: Run): boolean => !isSurplus && !isYielded;
-
-const progressOf = (partition: TopicPartition, offset: number, metadata: string): Progress => {
-  const { isOpen, completed, suspects } = decodeOffsetMetadata(partition, offset, metadata);
-  return { offset, completed, suspects: isOpen ? suspects.filter(({ announced }) => announced).map((suspect) => suspect.offset) : [] };
-};
-
-const covers = ({ offset, completed }: Progress, at: number): boolean => {
-  if (at < offset) return true;
-  for (let i = 0; i < completed.length; i += 2) if (at >= completed[i]! && at < completed[i + 1]!) return true;
-  return false;
-};
