@@ -1,7 +1,7 @@
 import type { AssignedPartition, GroupMember, LogRecord, MessageLog, TopicPartition } from '../log.js';
 import type { GroupPolicy, ParallelConsumerOptions } from '../parallel-consumer-options.js';
 import { keyOf } from '../topic-partition.js';
-import { type Clock, pause, systemClock } from './clock.js';
+import { type Clock, systemClock } from './clock.js';
 import { CommitLoop } from './commit-loop.js';
 import { COMMIT_INTERVAL_MS, Committer } from './committer.js';
 import type { ConsumerObserver, ConsumerStats } from './consumer-observer.js';
@@ -9,8 +9,8 @@ import { AloneTurn } from './crash-guard.js';
 import { Dispatcher } from './dispatcher.js';
 import { FetchBuffer } from './fetch-buffer.js';
 import { type Commit, OwnedPartition } from './owned-partition.js';
+import { Preparation } from './preparation.js';
 import { RecordKeys } from './record-keys.js';
-import { retryDelayMs } from './retry-delay.js';
 import { Scheduler } from './scheduler.js';
 import { Surplus } from './surplus.js';
 import { bytesOf, Task } from './task.js';
@@ -46,6 +46,7 @@ export class ParallelConsumer {
   readonly #surplusDispatcher: Dispatcher;
   readonly #commits: CommitLoop;
   readonly #buffer: FetchBuffer;
+  readonly #preparation: Preparation;
   #member: GroupMember | null = null;
   #stopTicking: () => void = () => {};
   /** Calls that outlive the ownership of their partition, and how to abort them. */
@@ -56,8 +57,6 @@ export class ParallelConsumer {
   #heldMs = 0;
   #tickedAtMs = 0;
   #lastError: string | null = null;
-  /** Why assignments still wait for their preparation. */
-  readonly #unprepared = new Map<readonly AssignedPartition[], string>();
 
   constructor(
     private readonly log: Pick<MessageLog, 'join' | 'endOffsets'>,
@@ -91,6 +90,8 @@ export class ParallelConsumer {
     const run = (task: Task): void => void this.#runner.run(task);
     this.#dispatcher = new Dispatcher(this.#scheduler, clock, mayStart, run);
     this.#surplusDispatcher = new Dispatcher(this.#surplus.scheduler, clock, maySurplusStart, run);
+    const isOwned = (partition: TopicPartition): boolean => this.#partitions.has(keyOf(partition));
+    this.#preparation = new Preparation(log, options.group, policy, observer, clock, () => this.#stopping !== null, isOwned);
     this.#commits = new CommitLoop(
       this.#committer,
       clock,
@@ -137,7 +138,8 @@ export class ParallelConsumer {
   }
 
   health(): { readonly ok: boolean; readonly detail: string } {
-    for (const reason of this.#unprepared.values()) return { ok: false, detail: `new partitions wait: ${reason}` };
+    const { failure } = this.#preparation;
+    if (failure !== null) return { ok: false, detail: `new partitions wait: ${failure}` };
     if (this.#member?.healthy() === true) return { ok: true, detail: `${this.#partitions.size} partitions` };
     return { ok: false, detail: this.#lastError ?? 'not joined' };
   }
@@ -169,47 +171,22 @@ export class ParallelConsumer {
   async #assigned(assigned: readonly AssignedPartition[]): Promise<void> {
     this.#lastError = null;
     this.#rebalances++;
-    for (const partition of assigned) {
-      this.#close(keyOf(partition));
-      const before = this.#written.get(keyOf(partition));
-      const owned = new OwnedPartition(partition, this.#aloneTurn, this.options.maxBufferedRecords, before);
-      this.#partitions.set(keyOf(partition), owned);
-      this.#committer.changed(owned);
-    }
+    const owned = assigned.map((partition) => this.#own(partition));
     this.#buffer.setPartitions([...this.#partitions.values()]);
     // An outage that held commits back is over.
     this.#committer.urge();
     this.#commits.commit();
     this.#dispatcher.wake();
-    if (assigned.length > 0) await this.#preparedFor(assigned);
+    if (assigned.length > 0) await this.#preparation.of(assigned, owned);
   }
 
-  /** The preparation is tried until it succeeds: without it a record would be handled as if nothing were known. */
-  async #preparedFor(assigned: readonly AssignedPartition[]): Promise<void> {
-    const owned = assigned.map((partition) => this.#partitions.get(keyOf(partition))).filter((partition) => partition !== undefined);
-    for (let failures = 1; this.#stopping === null && owned.some((partition) => !partition.lost); failures++) {
-      try {
-        await this.#knowEnds(owned.filter(({ guard }) => guard.isCareful));
-        await this.policy.assigned?.(assigned);
-        break;
-      } catch (error) {
-        this.#unprepared.set(assigned, error instanceof Error ? error.message : String(error));
-        this.observer.preparationFailed?.(this.options.group, error);
-        await pause(this.clock, retryDelayMs(failures, this.clock.random()));
-      }
-    }
-    this.#unprepared.delete(assigned);
-    // Known to the policy again by what it prepared meanwhile.
-    const gone = owned.filter((partition) => partition.lost && !this.#partitions.has(keyOf(partition)));
-    if (gone.length > 0) this.policy.lost?.(gone);
-  }
-
-  /** A record that was appended after a process died cannot have killed it. */
-  async #knowEnds(partitions: readonly OwnedPartition[]): Promise<void> {
-    for (const topic of new Set(partitions.map((partition) => partition.topic))) {
-      const ends = await this.log.endOffsets(topic);
-      for (const { guard, topic: of, partition } of partitions) if (of === topic) guard.endsBefore(ends[partition] ?? Infinity);
-    }
+  #own(assigned: AssignedPartition): OwnedPartition {
+    const key = keyOf(assigned);
+    this.#close(key);
+    const owned = new OwnedPartition(assigned, this.#aloneTurn, this.options.maxBufferedRecords, this.#written.get(key));
+    this.#partitions.set(key, owned);
+    this.#committer.changed(owned);
+    return owned;
   }
 
   #records(topic: string, partition: number, records: readonly LogRecord[]): void {
