@@ -61,6 +61,10 @@ export class CommittedProgress {
     return this.#deaths.get(recordName(record)) ?? 0;
   }
 
+  mayRunAlone(record: LogRecord): boolean {
+    return this.deathsOf(record) >= DEATHS_BEFORE_ALONE;
+  }
+
   /**
    * Suspects may keep others waiting for slow calls: one that is to run alone for all of them, those that a process died of once for the
    * few places that such ones have in their partition (docs/adr/0007-slots-and-suspects.md).
