@@ -323,8 +323,10 @@ class World {
     return 25_000 + records * callMs * 2 + hangingMs + (poison ? LIVES_OF_POISON_MS : 0);
   }
 
+  /** What was done and not committed may have to be done again, one at a time. */
   #allWorkMs(): number {
-    return 20_000 + (this.#scenario.hangingRecords > 0 ? HANGING_MS * (6 + this.#scenario.hangingRecords) : 0);
+    const { records, callMs, hangingRecords } = this.#scenario;
+    return 20_000 + records * callMs * 2 + (hangingRecords > 0 ? HANGING_MS * (6 + hangingRecords) : 0);
   }
 
   /** Joins that are under way may take their time, so may calls for lost partitions and for records that retention took meanwhile. */
