@@ -9,8 +9,10 @@ import { EmbeddedLog, type Publisher } from '@cf/messaging';
 import { createLogger, readPlatform, runApplication } from '@cf/service-kit';
 import { Load } from './recorder-load.ts';
 
-/** Invocations that are put into the log at once: many batches, and little enough for memory. */
-const AT_ONCE = 25_000;
+/** Invocations that are made at once: the beginning and the end of their recording are a small part of it, and little enough for memory. */
+const AT_ONCE = 100_000;
+/** Records that wait to be appended; the log refuses more than some 75,000. */
+const PUBLISHED_AT_ONCE = 10_000;
 const TICK_MS = 10;
 
 /** What recording took, the making of the messages left out. */
@@ -30,7 +32,10 @@ const recordAll = async (log: EmbeddedLog, publisher: Publisher, load: Load, cou
   for (let left = count; left > 0; left -= AT_ONCE) {
     const records = Array.from({ length: Math.min(AT_ONCE, left) }, () => load.next()).flat();
     const [startedAt, cpuBefore] = [performance.now(), nodeCpuMs()];
-    await Promise.all(records.map(({ topic, key, value }) => publisher.publish({ topic, key, value, headers: {} })));
+    for (let at = 0; at < records.length; at += PUBLISHED_AT_ONCE) {
+      const some = records.slice(at, at + PUBLISHED_AT_ONCE);
+      await Promise.all(some.map(({ topic, key, value }) => publisher.publish({ topic, key, value, headers: {} })));
+    }
     for (const topic of [triggerInvocationResults.name, stepInvocationResults.name, stepResults.name]) {
       const ends = await log.endOffsets(topic);
       const done = async (): Promise<boolean> => {

@@ -20,6 +20,8 @@ const TICKS_PER_SECOND = 100;
 
 interface Figure {
   readonly rowsBefore: number;
+  /** Recorded since the last checkpoint: the first change of a page after it writes the whole page to the WAL. */
+  readonly sinceCheckpoint: number;
   readonly invocationsPerSecond: number;
   readonly nodeCpuUs: number;
   readonly postgresCpuUs: number | null;
@@ -100,33 +102,31 @@ export const measureRecorder = async (sizes: readonly number[], invocations: num
   const figures: Figure[] = [];
   const sql = new pg.Client({ connectionString: postgres.url });
   await sql.connect();
-  const measure = async (rowsBefore: number): Promise<Figure> => {
+  const measure = async (rowsBefore: number, sinceCheckpoint: number): Promise<void> => {
     const recorder = await startRecorder(postgres.url);
-    try {
-      await recorder.record(WARM_UP);
-      await postgres.checkpoint();
-      const [cpuBefore, walBefore] = [await postgresCpuMs(sql), await walBytes(sql)];
-      const { ms, nodeMs } = await recorder.record(invocations);
-      const [cpuAfter, walAfter] = [await postgresCpuMs(sql), await walBytes(sql)];
-      return {
-        rowsBefore,
-        invocationsPerSecond: Math.round(invocations / (ms / 1_000)),
-        nodeCpuUs: round((nodeMs * 1_000) / invocations),
-        postgresCpuUs: cpuBefore === null || cpuAfter === null ? null : round(((cpuAfter - cpuBefore) * 1_000) / invocations),
-        walBytes: Math.round((walAfter - walBefore) / invocations),
-      };
-    } finally {
-      await recorder.stop();
-    }
+    await recorder.record(WARM_UP);
+    if (sinceCheckpoint === 0) await postgres.checkpoint();
+    const [cpuBefore, walBefore] = [await postgresCpuMs(sql), await walBytes(sql)];
+    const { ms, nodeMs } = await recorder.record(invocations);
+    const [cpuAfter, walAfter] = [await postgresCpuMs(sql), await walBytes(sql)];
+    await recorder.stop();
+    const figure: Figure = {
+      rowsBefore,
+      sinceCheckpoint,
+      invocationsPerSecond: Math.round(invocations / (ms / 1_000)),
+      nodeCpuUs: round((nodeMs * 1_000) / invocations),
+      postgresCpuUs: cpuBefore === null || cpuAfter === null ? null : round(((cpuAfter - cpuBefore) * 1_000) / invocations),
+      walBytes: Math.round((walAfter - walBefore) / invocations),
+    };
+    figures.push(figure);
+    process.stdout.write(
+      `  from ${rowsBefore} rows, ${sinceCheckpoint} after a checkpoint: ${figure.invocationsPerSecond}/s, CPU each: Node ${figure.nodeCpuUs} µs, Postgres ${figure.postgresCpuUs ?? '?'} µs; ${figure.walBytes} bytes of WAL each\n`,
+    );
   };
   try {
     for (const rows of sizes.toSorted((a, b) => a - b)) {
       await fill.growTo(rows);
-      const figure = await measure(rows);
-      figures.push(figure);
-      process.stdout.write(
-        `  from ${figure.rowsBefore} rows: ${figure.invocationsPerSecond}/s, CPU each: Node ${figure.nodeCpuUs} µs, Postgres ${figure.postgresCpuUs ?? '?'} µs; ${figure.walBytes} bytes of WAL each\n`,
-      );
+      for (const sinceCheckpoint of [0, invocations]) await measure(rows, sinceCheckpoint);
     }
     const { rows } = await sql.query<{ size: string; count: string }>(
       `SELECT pg_size_pretty(sum(pg_total_relation_size(c.oid))) AS size, (SELECT count(*) FROM executions.executions) AS count

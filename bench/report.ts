@@ -126,11 +126,16 @@ requests are called and time out, or are deferred: by its quota of the window, a
   {
     title: 'Recording executions',
     parts: ['recorder'],
-    text: `From the topics of results to committed rows, Postgres with fsync on the same machine, a checkpoint just before each measurement: the first change of
-a page after it costs WAL for the whole page.`,
+    text: `From the topics of results to committed rows, Postgres with fsync on the same machine, twice at each size: just after a checkpoint,
+when the first change of each page writes the whole page to the WAL, and once that is done, as it goes on until the next checkpoint.`,
     show: ({ invocations, figures, size }) => {
-      const rows = (figures as readonly ({ rowsBefore: number } & Row)[]).map(({ rowsBefore, ...figure }) => [grouped(rowsBefore), figure]);
-      return `${cell(invocations)} invocations at each size, ${String(size)} in the end.\n\n${table(Object.fromEntries(rows) as Rows, 'rows before')}`;
+      const rows = (figures as readonly ({ rowsBefore: number; sinceCheckpoint: number } & Row)[]).map(
+        ({ rowsBefore, sinceCheckpoint, ...figure }) => [
+          `${grouped(rowsBefore)}${sinceCheckpoint === 0 ? ', after a checkpoint' : ', later'}`,
+          figure,
+        ],
+      );
+      return `${cell(invocations)} invocations in each, ${String(size)} in the end.\n\n${table(Object.fromEntries(rows) as Rows, 'rows before')}`;
     },
   },
   {
