@@ -133,6 +133,21 @@ describe('crash guard', () => {
     expect(guard.isAnnounced(suspect)).toBe(true);
   });
 
+  it('tells the next owner of a suspect that was still to run alone, or waited for another try, when the partition went', () => {
+    const restored = { isOpen: false, suspects: [{ offset: 3, deaths: 2, announced: false }], completed: [] };
+    const guard = new CrashGuard<Work>(restored, new AloneTurn(), 100);
+    const suspect = new Work(3);
+    guard.holds(suspect);
+    guard.announce();
+    guard.confirmed();
+    guard.letGo(suspect);
+    expect([suspect.alone, guard.suspects()]).toEqual([false, restored.suspects]);
+
+    const life = new Life(restored, [3]);
+    life.guard.rests(life.started[0]!);
+    expect(life.guard.suspects()).toEqual(restored.suspects);
+  });
+
   it('lets one that has to run alone try again alone', async () => {
     const life = new Life({ isOpen: false, suspects: [{ offset: 0, deaths: 2, announced: false }], completed: [] }, [0, 1]);
     const suspect = life.started[0]!;

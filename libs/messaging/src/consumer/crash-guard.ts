@@ -146,7 +146,7 @@ export class CrashGuard<T extends Guarded> {
   suspects(): Suspect[] {
     const suspects: Suspect[] = [];
     for (const [offset, { deaths }] of this.#announced) suspects.push({ offset, deaths, announced: true });
-    for (const { record, deaths } of [...this.#apart.keys(), ...this.#waiting])
+    for (const { record, deaths } of [...this.#apart.keys(), ...this.#resting, ...this.#waiting])
       if (deaths > 0 && !this.#announced.has(record.offset)) suspects.push({ offset: record.offset, deaths, announced: false });
     for (const [offset, deaths] of this.#expected) suspects.push({ offset, deaths, announced: false });
     return suspects.sort((a, b) => a.offset - b.offset);
@@ -166,9 +166,14 @@ export class CrashGuard<T extends Guarded> {
 
   /** The record did not kill the process: it was completed, or it failed alive. */
   survived(task: T): void {
+    this.letGo(task);
+    this.#apart.delete(task);
+  }
+
+  /** Its partition goes before it ran: it does not wait to be alone any more, and stays a suspect for whoever owns it next. */
+  letGo(task: T): void {
     task.alone = false;
     this.#apart.get(task)?.();
-    this.#apart.delete(task);
     if (this.turn.holder === task) this.turn.holder = null;
   }
 

@@ -260,7 +260,7 @@ export class ParallelConsumer {
       if (task.line !== null) this.#schedulerOf(task).remove(task);
       else if (this.#runner.waiting.has(task)) this.#schedulerOf(task).share(task);
       else continue;
-      partition.guard.survived(task);
+      partition.guard.letGo(task);
     }
   }
 
@@ -360,7 +360,7 @@ export class ParallelConsumer {
     for (const partition of partitions) {
       if (partition.lost) continue;
       for (const task of partition.guard.confirmed()) {
-        if (partition.isLeaving) partition.guard.survived(task);
+        if (partition.isLeaving) partition.guard.letGo(task);
         else this.#scheduler.enqueue(task);
       }
       if (partition.guard.wantsCommit && !partition.isLeaving) this.#committer.changed(partition);

@@ -181,7 +181,7 @@ export class KafkaGroupMember implements GroupMember {
   #join(): Promise<void> {
     const joining = this.#joinNow().finally(() => (this.#joining = null));
     this.#joining = joining.catch(() => undefined);
-    void this.#heart?.end.catch(() => this.#cutOffUnanswered());
+    void this.#heart?.end.catch((error) => (isExpulsion(error) ? this.#cutOffUnanswered() : undefined));
     return joining;
   }
 
