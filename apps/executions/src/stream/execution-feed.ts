@@ -90,12 +90,14 @@ export class ExecutionFeed implements OnApplicationBootstrap {
 
   private async tellLive(): Promise<void> {
     while (this.live.size > 0 && !this.stopping.signal.aborted) {
-      const read = await this.read(this.position, [...new Set([...this.live].map(({ orgId }) => orgId))]);
+      const asked = new Set(this.live);
+      const read = await this.read(this.position, [...new Set([...asked].map(({ orgId }) => orgId))]);
       if (read === null) continue;
       if (!this.isKept(this.position, read)) for (const { stream } of this.live) this.streams.cutOff(stream, 'position_not_kept');
       this.position = read.position;
       for (const reader of this.live) {
-        if (this.tellAll(reader, read)) continue;
+        // Who came while others were read for may miss what changed meanwhile.
+        if (asked.has(reader) && this.tellAll(reader, read)) continue;
         this.live.delete(reader);
         void this.catchUp(reader);
       }
