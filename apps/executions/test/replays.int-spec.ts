@@ -95,6 +95,9 @@ describe('replays', () => {
       body: { errors: [{ pointer: '/filter/status/0' }] },
     });
     expect(await replay({ filter: { kind: 'step' } })).toMatchObject(bad('custom', '/filter/kind'));
+    expect(await replay({ filter: { kind: ['trigger', 'step'] } })).toMatchObject(bad('custom', '/filter/kind'));
+    expect(await replay({ filter: { test: true } })).toMatchObject(bad('custom', '/filter/test'));
+    expect(await replay({ filter: { stepName: 'Schedule' } })).toMatchObject(bad('custom', '/filter/stepName'));
     expect((await executions.get(path)).body.data).toEqual([]);
     expect(sent()).toEqual([]);
   });

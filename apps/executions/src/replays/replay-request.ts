@@ -14,6 +14,9 @@ const refusePrototype = (given: unknown, context: z.RefinementCtx): unknown => {
   return given;
 };
 
+/** What no trigger has: with one of these nothing would be replayed. */
+const STEP_FILTERS = ['requestId', 'chatBotId', 'stepId', 'stepName'] as const;
+
 /** The filters of the list as JSON: values are what the query would say, several of them an array. */
 const replayFilter = z
   .preprocess(refusePrototype, z.record(z.string(), z.union([scalar, z.array(scalar)])))
@@ -23,8 +26,11 @@ const replayFilter = z
   .superRefine((given, context) => {
     const read = executionFilters.strict().safeParse(given);
     for (const issue of read.error?.issues ?? []) context.addIssue({ ...issue } as Parameters<typeof context.addIssue>[0]);
-    if (read.data?.kind !== undefined && !read.data.kind.includes('trigger'))
-      context.addIssue({ code: 'custom', path: ['kind'], message: 'only triggers can be replayed' });
+    if (!read.success) return;
+    const refuse = (path: string, message: string): void => context.addIssue({ code: 'custom', path: [path], message });
+    if (read.data.kind?.some((kind) => kind !== 'trigger')) refuse('kind', 'only triggers can be replayed');
+    if (read.data.test === true) refuse('test', 'tests cannot be replayed');
+    for (const name of STEP_FILTERS) if (name in given) refuse(name, 'only steps have it, and only triggers can be replayed');
   });
 
 export const replayRequest = z
