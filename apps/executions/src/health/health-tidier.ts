@@ -1,7 +1,8 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { Notifications } from '../notifications/notifications.repository.js';
 import { KEPT_MS, latestMs } from './bound-times.js';
+import { CLOCK, type Clock, ClockWatch } from '../retention/clock-watch.js';
 import { foldInto } from './fold-deltas.js';
 import { FunctionHealthRepository, ROLLED_UP_MAX } from './function-health.repository.js';
 
@@ -12,17 +13,20 @@ const ROLLED_UP_AFTER_MS = 25 * HOUR_MS;
 /** Five-minute buckets become hours after a day, and hours go after the longest window that is shown. */
 @Injectable()
 export class HealthTidier {
-  private tidiedAtMs = 0;
+  /** On the steady clock. */
+  private tidiedAtMs = -Infinity;
 
   constructor(
     private readonly health: FunctionHealthRepository,
     private readonly notifications: Notifications,
+    private readonly clockWatch: ClockWatch,
+    @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** Tried again soon while another process folds. */
+  /** Tried again soon while another process folds, and while the clock cannot be trusted: it says what is old. */
   async tidyHourly(): Promise<void> {
-    const now = Date.now();
-    if (now - this.tidiedAtMs <= HOUR_MS) return;
+    if (this.clock.steady() - this.tidiedAtMs <= HOUR_MS || !this.clockWatch.isTrusted()) return;
+    const now = this.clock.wall();
     let taken: number | null = ROLLED_UP_MAX;
     while (taken === ROLLED_UP_MAX) taken = await this.health.alone((manager) => this.rollUp(manager, now));
     const pruned = await this.health.alone(async (manager) => {
@@ -30,7 +34,7 @@ export class HealthTidier {
       await this.notifications.prune(manager);
       return true;
     });
-    if (taken !== null && pruned === true) this.tidiedAtMs = now;
+    if (taken !== null && pruned === true) this.tidiedAtMs = this.clock.steady();
   }
 
   private async rollUp(manager: EntityManager, nowMs: number): Promise<number> {
