@@ -38,6 +38,25 @@ describeOnKafka('a connection to Kafka that ends in the middle of something', ()
     await member.owns(1);
     return { log, spec, member };
   };
+  /** Two members join while the group waits for a third, which is dead. */
+  const whileAJoinWaits = async (
+    victimSessionMs: number,
+    { sessionTimeoutMs, drainTimeoutMs }: { readonly sessionTimeoutMs: number; readonly drainTimeoutMs: number },
+  ): Promise<{ log: KafkaLog; first: RecordingMember; second: RecordingMember }> => {
+    kafka = new KafkaFixture(link.address);
+    const log = await kafka.log({ requestTimeoutMs: 1_000, sessionTimeoutMs });
+    const { name } = topicSpec();
+    await log.ensureTopics([topicSpec({ name, partitions: 2 })]);
+    const options = { topics: [name], group: `group-${name}`, drainTimeoutMs };
+    const victim = kafka.member({ group: options.group, topic: name, sessionTimeoutMs: victimSessionMs });
+    await eventually(() => expect(victim.reports).toContainEqual({ is: 'assigned', partitions: [0, 1] }), 30_000);
+    const first = await RecordingMember.join(log, options);
+    await first.owns(1);
+    await victim.kill();
+    const second = await RecordingMember.join(log, options);
+    await delay(1_000);
+    return { log, first, second };
+  };
   const publish = async (log: KafkaLog, { name }: TopicSpec, from: number): Promise<void> => {
     const publisher = log.createPublisher('spec');
     const values = upTo(RECORDS, from).map((value) => String(value).padStart(1_000, '0'));
@@ -58,18 +77,7 @@ describeOnKafka('a connection to Kafka that ends in the middle of something', ()
   });
 
   it('a join that loses its connection is tried again, and what the member owns goes on', async () => {
-    kafka = new KafkaFixture(link.address);
-    const log = await kafka.log({ requestTimeoutMs: 1_000 });
-    const { name } = topicSpec();
-    await log.ensureTopics([topicSpec({ name, partitions: 2 })]);
-    const options = { topics: [name], group: `group-${name}` };
-    const victim = kafka.member({ group: options.group, topic: name, sessionTimeoutMs: 10_000 });
-    await eventually(() => expect(victim.reports).toContainEqual({ is: 'assigned', partitions: [0, 1] }), 30_000);
-    const first = await RecordingMember.join(log, options);
-    await first.owns(1);
-    await victim.kill();
-    const second = await RecordingMember.join(log, options);
-    await delay(1_000);
+    const { log, first, second } = await whileAJoinWaits(10_000, { sessionTimeoutMs: 6_000, drainTimeoutMs: 2_000 });
     link.cut();
     await Promise.all([first.owns(1), second.owns(1)]);
     expect([first.failures, first.lostPartitions]).toEqual([[], []]);
@@ -77,18 +85,7 @@ describeOnKafka('a connection to Kafka that ends in the middle of something', ()
   });
 
   it('a join on a connection that only seems open is given up once the group has gone on without it', async () => {
-    kafka = new KafkaFixture(link.address);
-    const log = await kafka.log({ requestTimeoutMs: 1_000, sessionTimeoutMs: SESSION_MS });
-    const { name } = topicSpec();
-    await log.ensureTopics([topicSpec({ name, partitions: 2 })]);
-    const options = { topics: [name], group: `group-${name}`, drainTimeoutMs: 20 * SESSION_MS };
-    const victim = kafka.member({ group: options.group, topic: name, sessionTimeoutMs: SESSION_MS });
-    await eventually(() => expect(victim.reports).toContainEqual({ is: 'assigned', partitions: [0, 1] }), 30_000);
-    const first = await RecordingMember.join(log, options);
-    await first.owns(1);
-    await victim.kill();
-    const second = await RecordingMember.join(log, options);
-    await delay(1_000);
+    const { first, second } = await whileAJoinWaits(SESSION_MS, { sessionTimeoutMs: SESSION_MS, drainTimeoutMs: 20 * SESSION_MS });
     link.freeze();
     // Its request may take as long as the drain of others, twenty sessions.
     await eventually(() => expect(first.failures).toHaveLength(1), 5 * SESSION_MS);

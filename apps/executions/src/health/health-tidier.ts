@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { Notifications } from '../notifications/notifications.repository.js';
-import { KEPT_MS, latestMs } from './bound-times.js';
 import { CLOCK, type Clock, ClockWatch } from '../retention/clock-watch.js';
+import { KEPT_MS, latestMs } from './bound-times.js';
 import { foldInto } from './fold-deltas.js';
 import { FunctionHealthRepository, ROLLED_UP_MAX } from './function-health.repository.js';
 

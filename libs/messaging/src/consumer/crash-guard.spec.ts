@@ -28,7 +28,7 @@ class Life {
   commit(): void {
     this.guard.announce();
     const confirmed = this.guard.confirmed();
-    for (const work of confirmed) if (work.alone && !this.guard.isAnnounced(work)) this.guard.announce();
+    for (const work of confirmed) if (work.alone && !this.guard.announceAlone(work)) this.guard.announce();
     this.started.push(...confirmed, ...this.guard.confirmed());
   }
 
@@ -126,11 +126,11 @@ describe('crash guard', () => {
     guard.announce();
     expect(guard.confirmed()).toEqual([suspect]);
     expect([suspect.alone, guard.suspects()]).toEqual([true, restored.suspects]);
-    expect([guard.isAnnounced(suspect), guard.wantsCommit]).toEqual([false, true]);
+    expect([guard.announceAlone(suspect), guard.wantsCommit]).toEqual([false, true]);
     guard.announce();
-    expect([guard.isAnnounced(suspect), guard.suspects()]).toEqual([false, [{ offset: 3, deaths: 2, announced: true }]]);
+    expect([guard.announceAlone(suspect), guard.suspects()]).toEqual([false, [{ offset: 3, deaths: 2, announced: true }]]);
     guard.confirmed();
-    expect(guard.isAnnounced(suspect)).toBe(true);
+    expect(guard.announceAlone(suspect)).toBe(true);
   });
 
   it('tells the next owner of a suspect that was still to run alone, or waited for another try, when the partition went', () => {
@@ -156,7 +156,7 @@ describe('crash guard', () => {
     expect([suspect.alone, life.offsets]).toEqual([false, [0, 1]]);
     const returned = life.guard.returns(suspect);
     expect([suspect.alone, life.guard.wantsCommit]).toEqual([true, false]);
-    life.guard.isAnnounced(suspect);
+    life.guard.announceAlone(suspect);
     life.commit();
     await returned;
     expect(life.die().suspects).toContainEqual({ offset: 0, deaths: 2, announced: true });

@@ -134,7 +134,7 @@ export class CrashGuard<T extends Guarded> {
   }
 
   /** Nothing else runs, so it is announced with the next commit; true once that is acknowledged. */
-  isAnnounced(task: T): boolean {
+  announceAlone(task: T): boolean {
     const isIt = (each: Returning<T>): boolean => each.task === task;
     if (this.#announced.has(task.record.offset)) return !this.#returned.some(isIt);
     const tryAgain = this.#apart.get(task);

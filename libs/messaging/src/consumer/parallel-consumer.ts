@@ -71,7 +71,7 @@ export class ParallelConsumer {
       ({ record }) => this.#keys.limitOf(record),
       // What has just ended must not be suspected together with one that is all but known to kill, nor that one with what follows.
       () => this.#committer.isSettled && !this.#surplus.scheduler.isBusy,
-      (task) => this.#isAnnounced(task),
+      (task) => this.#announceAlone(task),
     );
     this.#surplus = new Surplus(this.#scheduler, options.quota, (record) => observer.surplus?.(options.group, record));
     this.#buffer = new FetchBuffer(options.maxBufferedRecords, options.maxBufferedBytes, {
@@ -317,8 +317,8 @@ export class ParallelConsumer {
     if (alone) scheduler.rests(false);
   }
 
-  #isAnnounced(task: Task): boolean {
-    if (task.partition.guard.isAnnounced(task)) return true;
+  #announceAlone(task: Task): boolean {
+    if (task.partition.guard.announceAlone(task)) return true;
     this.#committer.changed(task.partition);
     this.#commits.commit();
     return false;

@@ -45,8 +45,8 @@ export class Scheduler<T extends Schedulable<T>> {
     private readonly limitOf: (task: T) => number,
     /** Besides nothing else running, what a task that must run alone waits for, and others after it. Asked again at each `next`. */
     private readonly isSettled: () => boolean = () => true,
-    /** The last thing that it waits for. */
-    private readonly isAnnounced: (task: T) => boolean = () => true,
+    /** The last thing that it waits for: announces it, true once that is acknowledged. */
+    private readonly announceAlone: (task: T) => boolean = () => true,
   ) {}
 
   enqueue(task: T): void {
@@ -70,7 +70,7 @@ export class Scheduler<T extends Schedulable<T>> {
     if (task === null) return null;
     if (task.alone) {
       this.isolate(task);
-      if (this.isBusy || !this.isSettled() || !this.isAnnounced(task)) return null;
+      if (this.isBusy || !this.isSettled() || !this.announceAlone(task)) return null;
     }
     // It has its slot, and tries again by itself.
     if (task.line === null) return null;
