@@ -28,9 +28,9 @@ export const NODE_FLAGS = [
  * Runs one of our programs. `CF_LAUNCHED=1` tells it that the IPC channel to this launcher is there only to be lost:
  * 'disconnect' means that the launcher was killed, and the program ends as by SIGTERM.
  */
-export const launch = (script, args) => {
+export const launch = (script, args, flags = []) => {
   const fromSource = script.endsWith('.ts') ? ['--import', './tools/from-source.mjs', '--conditions=@cf/source'] : [];
-  return run(findNode(), [...NODE_FLAGS, ...fromSource, script, ...args], {
+  return run(findNode(), [...NODE_FLAGS, ...flags, ...fromSource, script, ...args], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     env: {
       ...process.env,
