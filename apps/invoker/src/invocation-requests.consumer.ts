@@ -1,6 +1,7 @@
 import { Controller } from '@nestjs/common';
 import { type InvocationRequest, type InvocationResult, stepInvocationRequests, triggerInvocationRequests } from '@cf/contract';
 import { type MessageContext, OnMessage } from '@cf/messaging';
+import { endOfTurn } from './end-of-turn.js';
 import { InvocationResultsPublisher } from './invocation-results.publisher.js';
 import { Invoker } from './invoke.js';
 import { InvokerMetrics } from './invoker-metrics.js';
@@ -70,6 +71,8 @@ export class TriggerInvocationRequestsConsumer {
       const known = this.unpublished.get(key);
       const result = known ?? (await this.invoker.invoke(request, { traceparent, atMs: record.timestampMs, isSurplus }));
       context.yieldSlot();
+      // Others that were answered with it free their slots before any result is written.
+      await endOfTurn();
       try {
         await this.results.publish(result, { partition: record.partition, traceparent, requestText: context.text });
         if (known !== undefined) this.unpublished.delete(key);
