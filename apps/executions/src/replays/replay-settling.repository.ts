@@ -19,7 +19,7 @@ const SETTLE = `
            count(*) FILTER (WHERE stands IN ('dead_lettered', 'failed', 'suppressed')) AS failed,
            count(*) FILTER (WHERE stands = 'cancelled') AS cancelled,
            count(*) FILTER (WHERE stands IN ('queued', 'retrying')) AS open
-    FROM (SELECT coalesce(ended_as, status) AS stands FROM replay_items JOIN executions USING (invocation_id)
+    FROM (SELECT coalesce(ended_as, status) AS stands FROM replay_items LEFT JOIN executions USING (invocation_id)
           WHERE replay_items.replay_id = $1 AND replay_items.seq IS NOT NULL) AS items),
   settled AS (
     UPDATE replays SET succeeded = counted.succeeded, failed = counted.failed, cancelled = counted.cancelled,

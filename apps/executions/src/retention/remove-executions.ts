@@ -27,6 +27,20 @@ const STATEMENTS = {
   requests: `DELETE FROM requests WHERE invocation_id = ANY($1::uuid[]) AND accepted_at >= $2 AND accepted_at <= $3`,
 };
 
+/**
+ * What a replay sent stays counted in it: as it ended, or as cancelled when it waits or is out, since nothing will be heard of it. The others it has
+ * no place for any more. Items are locked in the order in which replays lock them.
+ */
+const LEAVE_REPLAYS = `
+  WITH items AS (
+    SELECT replay_id, invocation_id FROM replay_items WHERE invocation_id = ANY($1::uuid[]) ORDER BY invocation_id, replay_id FOR UPDATE),
+  unsent AS (
+    DELETE FROM replay_items AS item USING items
+    WHERE item.replay_id = items.replay_id AND item.invocation_id = items.invocation_id AND item.seq IS NULL)
+  UPDATE replay_items AS item SET ended_as = CASE WHEN completed_at IS NULL THEN 'cancelled' ELSE status END
+  FROM items JOIN executions USING (invocation_id)
+  WHERE item.replay_id = items.replay_id AND item.invocation_id = items.invocation_id AND item.seq IS NOT NULL AND item.ended_as IS NULL`;
+
 const deleted = async (manager: EntityManager, sql: string, params: unknown[]): Promise<number> => {
   const [, count]: [unknown, number] = await manager.query(sql, params);
   return count;
@@ -51,8 +65,8 @@ export const removeExecutions = async (manager: EntityManager, invocationIds: re
   const waiting = await deleted(manager, STATEMENTS.waiting, [ids]);
   const attempts = await deleted(manager, STATEMENTS.attempts, [ids, begun]);
   const requests = await deleted(manager, STATEMENTS.requests, [ids, oldest, newest]);
-  for (const table of ['replay_items', 'notification_deliveries'])
-    await manager.query(`DELETE FROM ${table} WHERE invocation_id = ANY($1::uuid[])`, [ids]);
+  await manager.query(LEAVE_REPLAYS, [ids]);
+  await manager.query('DELETE FROM notification_deliveries WHERE invocation_id = ANY($1::uuid[])', [ids]);
   const executions = await deleted(manager, 'DELETE FROM executions WHERE invocation_id = ANY($1::uuid[])', [ids]);
   return { executions, attempts, requests, waiting };
 };
