@@ -253,6 +253,37 @@ describe('replays', () => {
     await executions.sql.query(`DELETE FROM executions.replays WHERE name IN ('idle', 'busy')`);
   });
 
+  it('ends with its figures whatever it takes to remove its items, and that goes on after a restart', async () => {
+    const { orgId, progress } = await deadLettered(executions, 0);
+    const [id, count] = [randomUUID(), 25_000];
+    await executions.sql.query(
+      `WITH sent AS (
+         INSERT INTO executions.executions (invocation_id, org_id, kind, test, status, seq, next_attempt, by_result, attempt_count, created_at, completed_at)
+         SELECT gen_random_uuid(), $2, 'trigger', false, CASE WHEN place % 5 = 0 THEN 'dead_lettered' ELSE 'succeeded' END, 1, 2, true, 0, now(), now()
+         FROM generate_series(1, $3) AS place RETURNING invocation_id),
+       ordered AS (
+         INSERT INTO executions.replays (id, org_id, name, status, filter, only_if_not_succeeded, total, enqueued, created_by, created_at)
+         VALUES ($1, $2, 'large', 'paused', '{}', true, $3, $3, '{"type":"operator","id":null,"name":null}', now()))
+       INSERT INTO executions.replay_items (replay_id, invocation_id, org_id, seq) SELECT $1, invocation_id, $2, 1 FROM sent`,
+      [id, orgId, count],
+    );
+    const items = async () => (await executions.sql.query('SELECT FROM executions.replay_items WHERE replay_id = $1', [id])).rowCount;
+    const holder = await executions.sql.connect();
+    try {
+      await holder.query('BEGIN');
+      await holder.query('SELECT FROM executions.replay_items WHERE replay_id = $1 LIMIT 1 FOR UPDATE', [id]);
+      await executions.sql.query('UPDATE executions.replays SET all_enqueued = true WHERE id = $1', [id]);
+      await progress(id, { status: 'completed', succeeded: count * 0.8, failed: count * 0.2, pending: 0 });
+      await eventually(async () => expect(await items()).toBe(1));
+      await executions.stopServices();
+    } finally {
+      await holder.query('ROLLBACK');
+      holder.release();
+    }
+    await executions.startService();
+    await eventually(async () => expect(await items()).toBe(0));
+  });
+
   it('are refused to an organization that has as many open ones as it may, until one ends', async () => {
     const { requests, replay, sent } = await deadLettered(executions, 7);
     const others = await deadLettered(executions, 1);

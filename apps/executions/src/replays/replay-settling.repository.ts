@@ -2,6 +2,20 @@ import { Injectable } from '@nestjs/common';
 import { ExecutionsDatabase } from '../database/executions-database.js';
 import { type Replay, replayColumns } from './replay.js';
 
+/** How items stand. */
+export interface Figures {
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  readonly open: number;
+}
+
+/** `last` is null when there is none. */
+interface Part extends Figures {
+  readonly items: number;
+  readonly last: string | null;
+}
+
 /** What is paused with nothing open, or has sent nothing yet, has no new figures. */
 const HAS_NEWS = `all_enqueued OR status = 'cancelled' OR enqueued > succeeded + failed + cancelled`;
 
@@ -12,24 +26,35 @@ const TAKE = `
     ORDER BY counted_at NULLS FIRST LIMIT 1 FOR UPDATE SKIP LOCKED)
   RETURNING ${replayColumns}`;
 
-/** Items are locked in the order of their invocations, as where another replay takes them over, so that the two cannot deadlock. */
+/** Of the items that were sent, a bounded part in the order of their invocations. */
+const COUNT = `
+  WITH part AS (
+    SELECT invocation_id, ended_as FROM replay_items
+    WHERE replay_id = $1 AND seq IS NOT NULL AND ($2::uuid IS NULL OR invocation_id > $2) ORDER BY invocation_id LIMIT $3)
+  SELECT count(*)::integer AS items, (SELECT invocation_id FROM part ORDER BY invocation_id DESC LIMIT 1) AS last,
+         count(*) FILTER (WHERE stands = 'succeeded')::integer AS succeeded,
+         count(*) FILTER (WHERE stands IN ('dead_lettered', 'failed', 'suppressed'))::integer AS failed,
+         count(*) FILTER (WHERE stands = 'cancelled')::integer AS cancelled,
+         count(*) FILTER (WHERE stands IN ('queued', 'retrying'))::integer AS open
+  FROM (SELECT coalesce(ended_as, status) AS stands FROM part LEFT JOIN executions USING (invocation_id)) AS items`;
+
 const SETTLE = `
-  WITH counted AS (
-    SELECT count(*) FILTER (WHERE stands = 'succeeded') AS succeeded,
-           count(*) FILTER (WHERE stands IN ('dead_lettered', 'failed', 'suppressed')) AS failed,
-           count(*) FILTER (WHERE stands = 'cancelled') AS cancelled,
-           count(*) FILTER (WHERE stands IN ('queued', 'retrying')) AS open
-    FROM (SELECT coalesce(ended_as, status) AS stands FROM replay_items LEFT JOIN executions USING (invocation_id)
-          WHERE replay_items.replay_id = $1 AND replay_items.seq IS NOT NULL) AS items),
-  settled AS (
-    UPDATE replays SET succeeded = counted.succeeded, failed = counted.failed, cancelled = counted.cancelled,
-           completed_at = CASE WHEN open = 0 AND $2 THEN clock_timestamp() END,
-           status = CASE WHEN open = 0 AND $2 AND status <> 'cancelled' THEN 'completed' ELSE status END
-    FROM counted WHERE id = $1 AND completed_at IS NULL RETURNING completed_at),
+  UPDATE replays SET succeeded = $2, failed = $3, cancelled = $4, completed_at = CASE WHEN $5 THEN clock_timestamp() END,
+         status = CASE WHEN $5 AND status <> 'cancelled' THEN 'completed' ELSE status END
+  WHERE id = $1 AND completed_at IS NULL`;
+
+/** Looks from one replay that has items to the next in the index: as many steps as there are such replays. What is locked goes next time. */
+const REMOVE_ENDED = `
+  WITH RECURSIVE found AS (
+    (SELECT replay_id FROM replay_items ORDER BY replay_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT replay_id FROM replay_items WHERE replay_id > found.replay_id ORDER BY replay_id LIMIT 1) FROM found
+    WHERE found.replay_id IS NOT NULL),
   ended AS (
-    SELECT invocation_id FROM replay_items WHERE replay_id = $1 AND EXISTS (SELECT FROM settled WHERE completed_at IS NOT NULL)
-    ORDER BY invocation_id FOR UPDATE)
-  DELETE FROM replay_items USING ended WHERE replay_id = $1 AND replay_items.invocation_id = ended.invocation_id`;
+    SELECT item.* FROM found JOIN replays ON replays.id = found.replay_id AND completed_at IS NOT NULL CROSS JOIN LATERAL (
+      SELECT replay_id, invocation_id FROM replay_items WHERE replay_id = replays.id ORDER BY invocation_id LIMIT $1 FOR UPDATE SKIP LOCKED) AS item
+    LIMIT $1)
+  DELETE FROM replay_items AS item USING ended WHERE item.replay_id = ended.replay_id AND item.invocation_id = ended.invocation_id`;
 
 const WAITING = `
   SELECT due.invocation_id AS "invocationId", due.seq FROM replay_items JOIN due USING (invocation_id) JOIN executions USING (invocation_id)
@@ -51,8 +76,25 @@ export class ReplaySettling {
     return this.database.query(WAITING, [id, limit]);
   }
 
+  /** How a part of its items stands, those after this one. */
+  async count({ id }: Replay, after: string | null, limit: number): Promise<Part> {
+    const [part] = await this.database.query<Part>(COUNT, [id, after, limit]);
+    return part!;
+  }
+
+  /** Nobody else takes it meanwhile. */
+  async keep({ id }: Replay): Promise<void> {
+    await this.database.query('UPDATE replays SET counted_at = clock_timestamp() WHERE id = $1', [id]);
+  }
+
   /** Brings the figures up to date, and ends the replay when it was taken with everything looked at and nothing of it is open. */
-  async settle({ id, allEnqueued, status }: Replay): Promise<void> {
-    await this.database.query(SETTLE, [id, allEnqueued || status === 'cancelled']);
+  async settle({ id, allEnqueued, status }: Replay, { succeeded, failed, cancelled, open }: Figures): Promise<void> {
+    const isEnd = open === 0 && (allEnqueued || status === 'cancelled');
+    await this.database.query(SETTLE, [id, succeeded, failed, cancelled, isEnd]);
+  }
+
+  /** Removes items of replays that have ended, a bounded part of them at a time. */
+  async removeEnded(limit: number): Promise<void> {
+    await this.database.query(REMOVE_ENDED, [limit]);
   }
 }

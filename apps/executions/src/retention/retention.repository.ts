@@ -21,6 +21,11 @@ const EXPIRED = `
   WHERE org_id = $1 AND created_at < $2 AND (completed_at IS NOT NULL OR (next_attempt_at IS NULL AND sent_at < $3))
   ORDER BY created_at LIMIT $4 FOR UPDATE SKIP LOCKED`;
 
+/** Those that ended, once the settler has removed their items: millions of them would go in one statement with their replay. */
+const REMOVE_REPLAYS = `
+  DELETE FROM replays WHERE org_id = $1 AND created_at < $2 AND completed_at IS NOT NULL
+  AND NOT EXISTS (SELECT FROM replay_items WHERE replay_id = replays.id)`;
+
 const DAY_PARTITIONS = `
   SELECT child.relname AS name, to_date(right(child.relname, 8), 'YYYYMMDD')::text AS day
   FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid
@@ -52,7 +57,7 @@ export class RetentionRepository {
   }
 
   async removeReplays(orgId: string, before: Date): Promise<void> {
-    await this.database.query('DELETE FROM replays WHERE org_id = $1 AND created_at < $2 AND completed_at IS NOT NULL', [orgId, before]);
+    await this.database.query(REMOVE_REPLAYS, [orgId, before]);
   }
 
   async removeDeadLetters(before: Date, limit: number): Promise<number> {
