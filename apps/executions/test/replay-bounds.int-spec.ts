@@ -61,6 +61,37 @@ describe('a replay by filter', () => {
     expect(sent().map(({ invocationId }) => invocationId)).toEqual(days.slice(1).map(({ invocationId }) => invocationId));
   });
 
+  it.each(['chatId', 'eventId'] as const)('by %s sends what was there when it was ordered, however much comes afterwards', async (name) => {
+    const { orgId, triggerId, cloudFunctionId, replay, progress, sent } = await deadLettered(executions, 0);
+    const [chatId, eventId] = [randomUUID(), randomUUID()];
+    const record = async (acceptedAt: (age: number) => Date) => {
+      const requests = Array.from({ length: WALK_ROWS_MAX - 1 }, (_, age) =>
+        triggerRequest({
+          ...{ orgId, triggerId, cloudFunctionId, chatId },
+          event: { id: eventId, type: 'ChatOpened' },
+          acceptedAt: acceptedAt(age).toISOString(),
+        }),
+      );
+      await executions.publish(triggerInvocationResults, ...requests.map((request) => failed(request)));
+      await eventually(async () => expect(await executions.recorded()).toBe(true));
+      return requests.map(({ invocationId }) => invocationId);
+    };
+    const there = await record((age) => inMs(age - DAY_MS));
+    const pace = await executions.sql.connect();
+    try {
+      await pace.query('BEGIN');
+      await pace.query('SELECT FROM executions.replay_pace FOR UPDATE');
+      const { body } = await replay({ filter: { [name]: { chatId, eventId }[name] } });
+      expect(body.total).toBe(there.length);
+      await record((age) => inMs(age));
+      await pace.query('COMMIT');
+      await progress(body.id, { enqueued: there.length, skipped: {} });
+    } finally {
+      pace.release();
+    }
+    await eventually(() => expect(sent().map(({ invocationId }) => invocationId)).toEqual(there));
+  });
+
   it('is refused when it cannot be counted in time, and nothing is ordered', async () => {
     const { replay, path } = await deadLettered(executions, 1);
     const slow = await executions.sql.connect();

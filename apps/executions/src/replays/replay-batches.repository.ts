@@ -6,7 +6,7 @@ import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.j
 import { locateSql } from '../query/locate-executions.js';
 import { PRIORITY } from '../recording/plan-recording.js';
 import { type Replay, replayColumns } from './replay.js';
-import { filtersOf, lookOf } from './replay-selection.js';
+import { locatingOf, lookOf } from './replay-selection.js';
 
 /** An invocation that is next in a replay; the ids are null when there is no such execution. */
 export interface Candidate {
@@ -121,7 +121,7 @@ export class ReplayBatches {
       return { candidates: named, last: named.at(-1), isEnd: named.length < limit };
     }
     const budget = this.config.EXECUTIONS_WALK_ROWS_MAX;
-    const located = locateSql(orgId, filtersOf(replay), null, budget);
+    const located = locateSql(orgId, locatingOf(replay), null, budget);
     const ids: { invocationId: string }[] | null = located === null ? null : await manager.query(located.sql, located.params);
     const among = ids?.map(({ invocationId }) => invocationId) ?? null;
     const { sql, params } = lookOf(replay, among, `invocation_id AS "invocationId", ${CANDIDATE}`, limit, budget);

@@ -14,6 +14,14 @@ const UNSUCCESSFUL = `status <> 'succeeded'`;
 
 export const filtersOf = ({ filter }: Pick<Replay, 'filter'>): ExecutionFilters => executionFilters.strict().parse(filter);
 
+/** What comes after the order is not looked for, so that it does not push out the oldest where a search ends early. */
+export const locatingOf = (replay: Pick<Replay, 'filter' | 'createdAt'>): ExecutionFilters => {
+  const filters = filtersOf(replay);
+  const until = filters['createdAt[lte]'];
+  const isEarlier = until !== undefined && Date.parse(until) <= replay.createdAt.getTime();
+  return { ...filters, 'createdAt[lte]': isEarlier ? until : replay.createdAt.toISOString() };
+};
+
 /**
  * The executions that a replay by filter is for: triggers that match and were there when it was ordered. What the replay itself sends
  * again may match or not match afterwards; the cursor passes each once. `among`: what the ids of the platform lead to (`locate-executions.ts`).

@@ -10,7 +10,7 @@ import type { SqlCondition } from '../query/execution-filters.js';
 import { ExecutionPages } from '../query/execution-pages.repository.js';
 import { type Replay, replayColumns, type ReplayStatus } from './replay.js';
 import type { ReplayRequest } from './replay-request.js';
-import { filtersOf, namedOf, selectionOf } from './replay-selection.js';
+import { locatingOf, namedOf, selectionOf } from './replay-selection.js';
 
 export interface ReplayCursor {
   readonly createdAt: string;
@@ -129,9 +129,9 @@ export class ReplaysRepository {
     createdAt: Date,
   ): Promise<SqlCondition> {
     if (invocationIds !== undefined) return namedOf(orgId, invocationIds, onlyIfNotSucceeded);
-    const filter = given ?? null;
-    const located = await this.pages.locate(orgId, filtersOf({ filter }));
+    const selecting = { orgId, filter: given ?? null, onlyIfNotSucceeded, createdAt };
+    const located = await this.pages.locate(orgId, locatingOf(selecting));
     if (located?.stopped) throw tooBroad(FROM);
-    return selectionOf({ orgId, filter, onlyIfNotSucceeded, createdAt }, located?.ids ?? null);
+    return selectionOf(selecting, located?.ids ?? null);
   }
 }
