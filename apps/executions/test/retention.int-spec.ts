@@ -67,6 +67,21 @@ describe('retention', () => {
       for (const table of ['executions', 'attempts', 'requests']) expect(await count(table, 'invocation_id = $1', [invocationId])).toBe(1);
   });
 
+  it('deletes the attempts of an invoker whose clock was wrong with their execution', async () => {
+    const orgId = await executions.addOrganization(randomUUID(), 2);
+    const request = triggerRequest({ orgId });
+    const attempts = ['2001-01-01T00:00:00Z', new Date().toISOString(), '2091-01-01T00:00:00Z'].map((startedAt) =>
+      attemptOf(request, { startedAt }),
+    );
+    await executions.publish(triggerInvocationResults, failed(request, { attempts }));
+    await recorded();
+    const { invocationId } = request;
+    expect(await count('attempts_default', 'invocation_id = $1', [invocationId])).toBe(2);
+    await age(invocationId, 3);
+    await eventually(async () => expect(await count('executions', 'invocation_id = $1', [invocationId])).toBe(0));
+    expect(await count('attempts', 'invocation_id = $1', [invocationId])).toBe(0);
+  });
+
   it('deletes nothing that is out, however old it is, so that its retry is made; nor the partition of its request', async () => {
     const orgId = await executions.addOrganization(randomUUID(), 1);
     const triggerId = randomUUID();

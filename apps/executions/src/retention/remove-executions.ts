@@ -8,13 +8,21 @@ export interface Removed {
   readonly waiting: number;
 }
 
+interface Locked {
+  readonly invocationId: string;
+  readonly acceptedAt: Date | null;
+  readonly createdAt: Date;
+  readonly attemptCount: number;
+}
+
 const LOCK = `
-  SELECT invocation_id AS "invocationId", accepted_at AS "acceptedAt", created_at AS "createdAt" FROM executions
+  SELECT invocation_id AS "invocationId", accepted_at AS "acceptedAt", created_at AS "createdAt", attempt_count AS "attemptCount" FROM executions
   WHERE invocation_id = ANY($1::uuid[]) ORDER BY invocation_id FOR UPDATE`;
 
 /**
  * Which daily partitions are looked into.
- * - `own`: those that their acceptance points at. No attempt begins more than a day before it, unless a clock jumped.
+ * - `own`: those that their acceptance points at. No attempt begins more than a day before it, unless a clock was wrong: then fewer are found
+ *   than were counted, and all are looked into.
  * - `all`: whatever was written at whatever time.
  */
 type Days = 'own' | 'all';
@@ -46,7 +54,7 @@ const deleted = async (manager: EntityManager, sql: string, params: unknown[]): 
   return count;
 };
 
-const boundsOf = (rows: readonly { acceptedAt: Date | null; createdAt: Date }[], days: Days) => {
+const boundsOf = (rows: readonly Locked[], days: Days) => {
   if (days === 'all') return { begun: '-infinity', oldest: '-infinity', newest: 'infinity' };
   const times = rows.map(({ acceptedAt, createdAt }) => (acceptedAt ?? createdAt).getTime());
   const oldestMs = Math.min(...times);
@@ -58,12 +66,14 @@ const boundsOf = (rows: readonly { acceptedAt: Date | null; createdAt: Date }[],
  * which the recorder relies on. Locked in the order of their ids, as everywhere.
  */
 export const removeExecutions = async (manager: EntityManager, invocationIds: readonly string[], days: Days): Promise<Removed> => {
-  const rows: { invocationId: string; acceptedAt: Date | null; createdAt: Date }[] = await manager.query(LOCK, [invocationIds]);
+  const rows: Locked[] = await manager.query(LOCK, [invocationIds]);
   if (rows.length === 0) return { executions: 0, attempts: 0, requests: 0, waiting: 0 };
   const ids = rows.map(({ invocationId }) => invocationId);
   const { begun, oldest, newest } = boundsOf(rows, days);
   const waiting = await deleted(manager, STATEMENTS.waiting, [ids]);
-  const attempts = await deleted(manager, STATEMENTS.attempts, [ids, begun]);
+  const counted = rows.reduce((sum, { attemptCount }) => sum + attemptCount, 0);
+  let attempts = await deleted(manager, STATEMENTS.attempts, [ids, begun]);
+  if (attempts < counted) attempts += await deleted(manager, STATEMENTS.attempts, [ids, '-infinity']);
   const requests = await deleted(manager, STATEMENTS.requests, [ids, oldest, newest]);
   await manager.query(LEAVE_REPLAYS, [ids]);
   await manager.query('DELETE FROM notification_deliveries WHERE invocation_id = ANY($1::uuid[])', [ids]);
