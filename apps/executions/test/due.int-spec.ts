@@ -126,6 +126,24 @@ describe('due work', () => {
     expect(executions.sentOf(request.invocationId)).toEqual([]);
   });
 
+  it('does not wait for the times that were set while the clock of Postgres had jumped ahead', async () => {
+    const [taken, held] = [triggerRequest({ orgId, triggerId }), triggerRequest({ orgId, triggerId, cloudFunctionId: randomUUID() })];
+    await executions.publish(triggerInvocationResults, retrying(taken, inMs(HOUR_MS)), deferred(held, inMs(HOUR_MS)));
+    await execution(taken.invocationId, { status: 'retrying' });
+    await execution(held.invocationId, { status: 'queued' });
+    const { rowCount } = await executions.sql.query(
+      `UPDATE executions.held_functions SET next_release_at = now() + interval '1 day' WHERE cloud_function_id = $1`,
+      [held.cloudFunctionId],
+    );
+    expect(rowCount).toBe(1);
+    await executions.sql.query(
+      `UPDATE executions.due SET due_at = now(), leased_until = now() + interval '1 day' WHERE invocation_id = ANY($1)`,
+      [[taken.invocationId, held.invocationId]],
+    );
+    await sentOnce(taken.invocationId);
+    await sentOnce(held.invocationId);
+  });
+
   it('goes on after Postgres cut its connections, and sends each once', async () => {
     const requests = Array.from({ length: 300 }, () => triggerRequest({ orgId, triggerId }));
     await executions.publish(triggerInvocationResults, ...requests.map((request) => retrying(request, inMs(300))));

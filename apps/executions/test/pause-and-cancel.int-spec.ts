@@ -46,6 +46,14 @@ describe('cancelling', () => {
     expect(executions.sentOf(invocationId)).toEqual([]);
   });
 
+  it('ends what was taken to be sent while the clock of Postgres had jumped ahead', async () => {
+    const { invocationId } = await waiting();
+    await executions.sql.query(`UPDATE executions.due SET leased_until = now() + interval '1 day' WHERE invocation_id = $1`, [
+      invocationId,
+    ]);
+    expect(await cancel(invocationId)).toMatchObject({ status: 200, body: { status: 'cancelled' } });
+  });
+
   it('stands when the answer to a sending comes late, and leaves room for a retry by hand', async () => {
     const request = await waiting();
     expect((await cancel(request.invocationId)).status).toBe(200);

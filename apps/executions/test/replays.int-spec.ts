@@ -227,6 +227,30 @@ describe('replays', () => {
     });
   });
 
+  it('does not wait for the times that were set while the clock of Postgres had jumped ahead', async () => {
+    await executions.stopServices();
+    const ahead = `now() + interval '1 day'`;
+    const [before, after] = [randomUUID(), randomUUID()];
+    await executions.sql.query(`UPDATE executions.replay_pace SET next_at = ${ahead}`);
+    await executions.sql.query(`INSERT INTO executions.replay_turns (org_id, advanced_at) VALUES ($1, ${ahead})`, [before]);
+    for (const [orgId, ago] of [
+      [before, '1 minute'],
+      [after, '1 second'],
+    ])
+      await executions.sql.query(
+        `INSERT INTO executions.replays (id, org_id, name, status, filter, only_if_not_succeeded, total, created_by, created_at, advanced_at, counted_at)
+         VALUES (gen_random_uuid(), $1, 'jump', 'running', '{}', true, 0, '{"type":"operator","id":null,"name":null}', now() - $2::interval, ${ahead}, ${ahead})`,
+        [orgId, ago],
+      );
+    await executions.startService();
+    await eventually(async () => {
+      const { rows } = await executions.sql.query(
+        `SELECT org_id FROM executions.replays WHERE name = 'jump' AND status = 'completed' ORDER BY advanced_at`,
+      );
+      expect(rows).toEqual([{ org_id: before }, { org_id: after }]);
+    });
+  });
+
   it('goes on however many others are open, and those with nothing under way are not counted again', async () => {
     await executions.sql.query(
       `INSERT INTO executions.replays (id, org_id, name, status, filter, only_if_not_succeeded, total, enqueued, created_by, created_at)

@@ -1,7 +1,9 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { ExecutionsDatabase } from '../database/executions-database.js';
 import { readExecution, selectedColumns } from '../database/execution-columns.js';
+import { leaseIsOver } from '../due/lease-is-over.js';
 import type { Execution } from '../execution.js';
+import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.js';
 import type { Waiting } from './check-cancellation.js';
 
 type Row = Parameters<typeof readExecution>[0];
@@ -14,7 +16,10 @@ const CANCEL = `
 
 @Injectable()
 export class CancellationsRepository {
-  constructor(private readonly database: ExecutionsDatabase) {}
+  constructor(
+    private readonly database: ExecutionsDatabase,
+    @Inject(EXECUTIONS_CONFIG) private readonly config: ExecutionsConfig,
+  ) {}
 
   /** Locks the execution, lets `approve` refuse by throwing, and takes it out of the due table. False when there is none; cancelled stays so. */
   cancel(orgId: string, invocationId: string, approve: (row: Execution, waiting: Waiting) => Promise<void>): Promise<boolean> {
@@ -25,8 +30,8 @@ export class CancellationsRepository {
       if (row === undefined) return false;
       if (row.status === 'cancelled') return true;
       const [due]: { taken: boolean }[] = await manager.query(
-        `SELECT coalesce(leased_until > now(), false) AS taken FROM due WHERE invocation_id = $1 FOR UPDATE`,
-        [invocationId],
+        `SELECT NOT ${leaseIsOver('$2')} AS taken FROM due WHERE invocation_id = $1 FOR UPDATE`,
+        [invocationId, this.config.EXECUTIONS_CLAIM_LEASE_MS],
       );
       await approve(readExecution(row), due === undefined ? 'no' : due.taken ? 'taken' : 'yes');
       await manager.query(CANCEL, [invocationId]);

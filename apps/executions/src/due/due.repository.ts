@@ -2,10 +2,12 @@ import { Inject, Injectable } from '@nestjs/common';
 import { attemptOrigin, type AttemptOrigin } from '@cf/contract';
 import type { EntityManager } from 'typeorm';
 import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.js';
+import { hasPassed, msOf } from '../database/has-passed.js';
 import { ExecutionsDatabase } from '../database/executions-database.js';
 import { HealthDeltas } from '../health/health-deltas.repository.js';
 import { type GivenUp, tallyGivenUp } from '../health/tally-given-up.js';
 import { PRIORITY } from '../recording/plan-recording.js';
+import { leaseIsOver } from './lease-is-over.js';
 
 /** A due row under our lease, with its request; `envelope` is null when the request was not kept. */
 export interface Claim {
@@ -29,7 +31,7 @@ const WINDOW = `CASE WHEN executions.paused THEN date_trunc('milliseconds', now(
 
 const CLAIMED = `
   claimed AS (
-    UPDATE due SET leased_until = now() + make_interval(secs => $2::integer / 1000.0) FROM picked WHERE due.invocation_id = picked.invocation_id
+    UPDATE due SET leased_until = now() + ${msOf('$2')} FROM picked WHERE due.invocation_id = picked.invocation_id
     RETURNING due.*)
   SELECT claimed.invocation_id AS "invocationId", claimed.org_id AS "orgId", claimed.cloud_function_id AS "cloudFunctionId",
          claimed.trigger_id AS "triggerId", claimed.seq, claimed.attempt, claimed.origin, ${WINDOW} AS "retryUntil", requests.envelope, CASE WHEN requests.truncated THEN NULL ELSE requests.body END AS body
@@ -38,7 +40,7 @@ const CLAIMED = `
   LEFT JOIN requests ON requests.invocation_id = claimed.invocation_id AND requests.accepted_at = executions.accepted_at
   ORDER BY claimed.priority, claimed.due_at`;
 
-const FREE = `due_at <= now() AND (leased_until IS NULL OR leased_until <= now())`;
+const FREE = `due_at <= now() AND ${leaseIsOver('$2')}`;
 
 const PRIORITIES = Object.values(PRIORITY);
 
@@ -51,12 +53,13 @@ const CLAIM_DUE = `
 
 const CLAIM_HELD = `
   WITH ready AS (
-    SELECT cloud_function_id, release_limit FROM held_functions WHERE next_release_at <= now() AND NOT paused
+    SELECT cloud_function_id, release_limit FROM held_functions
+    WHERE ${hasPassed('next_release_at', msOf('$3'))} AND NOT paused
     ORDER BY next_release_at LIMIT 100 FOR UPDATE SKIP LOCKED),
   paced AS (
     UPDATE held_functions SET next_release_at =
       CASE WHEN EXISTS (SELECT FROM due WHERE held AND due.cloud_function_id = ready.cloud_function_id)
-           THEN now() + make_interval(secs => $3::integer / 1000.0) END
+           THEN now() + ${msOf('$3')} END
     FROM ready WHERE held_functions.cloud_function_id = ready.cloud_function_id),
   picked AS (
     SELECT first.invocation_id FROM ready CROSS JOIN LATERAL (
@@ -186,8 +189,8 @@ export class DueRepository {
   async cancelTriggers(triggerIds: readonly string[]): Promise<void> {
     for (;;) {
       const waiting = await this.database.query<Sending>(
-        `SELECT invocation_id AS "invocationId", seq FROM due WHERE trigger_id = ANY($1::uuid[]) AND (leased_until IS NULL OR leased_until <= now()) LIMIT ${CANCELLED_AT_ONCE}`,
-        [triggerIds],
+        `SELECT invocation_id AS "invocationId", seq FROM due WHERE trigger_id = ANY($1::uuid[]) AND ${leaseIsOver('$2')} LIMIT ${CANCELLED_AT_ONCE}`,
+        [triggerIds, this.config.EXECUTIONS_CLAIM_LEASE_MS],
       );
       await this.cancel(waiting);
       if (waiting.length < CANCELLED_AT_ONCE) return;

@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { ExecutionsDatabase } from '../database/executions-database.js';
+import { CLOCK_MARGIN, hasPassed, msOf } from '../database/has-passed.js';
 import type { Execution } from '../execution.js';
 import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.js';
 import { locateSql } from '../query/locate-executions.js';
@@ -74,6 +75,12 @@ const ADVANCE = `
          advanced_at = clock_timestamp()
   WHERE id = $1`;
 
+const DUE_TURN = `SELECT FROM replay_pace WHERE ${hasPassed('next_at', msOf('$1'))} FOR UPDATE SKIP LOCKED`;
+
+/** A turn that was taken while the clock had jumped ahead does not count. */
+const waitingSince = (taken: 'turns' | 'replays'): string =>
+  `CASE WHEN ${taken}.advanced_at <= now() + ${CLOCK_MARGIN} THEN ${taken}.advanced_at ELSE replays.created_at END`;
+
 const TURN = `
   INSERT INTO replay_turns (org_id, advanced_at) VALUES ($1, clock_timestamp())
   ON CONFLICT (org_id) DO UPDATE SET advanced_at = excluded.advanced_at`;
@@ -92,9 +99,9 @@ export class ReplayBatches {
 
   /** Takes the next turn of the pace that all replays share; false when it is not time yet, or another process has it. */
   async takeTurn(manager: EntityManager, intervalMs: number): Promise<boolean> {
-    const turns: unknown[] = await manager.query('SELECT FROM replay_pace WHERE next_at <= now() FOR UPDATE SKIP LOCKED');
+    const turns: unknown[] = await manager.query(DUE_TURN, [intervalMs]);
     if (turns.length === 0) return false;
-    await manager.query(`UPDATE replay_pace SET next_at = now() + make_interval(secs => $1::float8 / 1000)`, [intervalMs]);
+    await manager.query(`UPDATE replay_pace SET next_at = now() + ${msOf('$1')}`, [intervalMs]);
     return true;
   }
 
@@ -107,7 +114,7 @@ export class ReplayBatches {
       `SELECT ${replayColumns} FROM replays WHERE id = (
          SELECT id FROM replays LEFT JOIN replay_turns AS turns USING (org_id)
          WHERE completed_at IS NULL AND status = 'running' AND NOT all_enqueued
-         ORDER BY coalesce(turns.advanced_at, replays.created_at), coalesce(replays.advanced_at, replays.created_at), id
+         ORDER BY ${waitingSince('turns')}, ${waitingSince('replays')}, id
          LIMIT 1 FOR UPDATE OF replays SKIP LOCKED)`,
     );
     return replay ?? null;

@@ -1,5 +1,8 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { ExecutionsDatabase } from '../database/executions-database.js';
+import { hasPassed, msOf } from '../database/has-passed.js';
+import { leaseIsOver } from '../due/lease-is-over.js';
+import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.js';
 import { type Replay, replayColumns } from './replay.js';
 
 /** How items stand. */
@@ -22,7 +25,7 @@ const HAS_NEWS = `all_enqueued OR status = 'cancelled' OR enqueued > succeeded +
 const TAKE = `
   UPDATE replays SET counted_at = clock_timestamp() WHERE id = (
     SELECT id FROM replays
-    WHERE completed_at IS NULL AND (counted_at IS NULL OR (counted_at <= now() - make_interval(secs => $1::float8 / 1000) AND (${HAS_NEWS})))
+    WHERE completed_at IS NULL AND (counted_at IS NULL OR (${hasPassed(`counted_at + ${msOf('$1')}`, msOf('$1'))} AND (${HAS_NEWS})))
     ORDER BY counted_at NULLS FIRST LIMIT 1 FOR UPDATE SKIP LOCKED)
   RETURNING ${replayColumns}`;
 
@@ -58,12 +61,15 @@ const REMOVE_ENDED = `
 
 const WAITING = `
   SELECT due.invocation_id AS "invocationId", due.seq FROM replay_items JOIN due USING (invocation_id) JOIN executions USING (invocation_id)
-  WHERE replay_items.replay_id = $1 AND ended_as IS NULL AND executions.bulk AND (due.leased_until IS NULL OR due.leased_until <= now()) LIMIT $2`;
+  WHERE replay_items.replay_id = $1 AND ended_as IS NULL AND executions.bulk AND ${leaseIsOver('$3')} LIMIT $2`;
 
 /** Statements of the settler. No lock is held while it counts: nobody who pauses or advances a replay waits for that. */
 @Injectable()
 export class ReplaySettling {
-  constructor(private readonly database: ExecutionsDatabase) {}
+  constructor(
+    private readonly database: ExecutionsDatabase,
+    @Inject(EXECUTIONS_CONFIG) private readonly config: ExecutionsConfig,
+  ) {}
 
   /** Takes the open replay whose figures are the oldest; nobody else takes it for so long. Null when there is none with news. */
   async take(everyMs: number): Promise<Replay | null> {
@@ -73,7 +79,7 @@ export class ReplaySettling {
 
   /** What a cancelled replay left in the due table, a bounded part of it at a time. What a person asked for meanwhile is not of it. */
   waitingOf({ id }: Replay, limit: number): Promise<{ invocationId: string; seq: number }[]> {
-    return this.database.query(WAITING, [id, limit]);
+    return this.database.query(WAITING, [id, limit, this.config.EXECUTIONS_CLAIM_LEASE_MS]);
   }
 
   /** How a part of its items stands, those after this one. */
