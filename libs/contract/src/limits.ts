@@ -40,7 +40,14 @@ export const DUPLICATE_WINDOW = { ms: 5 * 60_000, records: 100_000 } as const;
 /** Invocations per trigger and chat in one minute of broker time before the loop guard suppresses (guarantees.md §4). */
 export const LOOP_GUARD = { windowMs: 60_000, default: 30, messagePosted: 120 } as const;
 
-export const BREAKER = { errorPercentage: 50, callsMin: 20, windowMs: 10_000, probeAfterMs: 30_000 } as const;
+/** After `abandonedAfterMs` without a request a worker forgets a circuit, also an open one; so what it said of it is true for no longer. */
+export const BREAKER = {
+  errorPercentage: 50,
+  callsMin: 20,
+  windowMs: 10_000,
+  probeAfterMs: 30_000,
+  abandonedAfterMs: 10 * 60_000,
+} as const;
 
 /** How long an organization's executions are kept (guarantees.md §5); topics keep their own retention. */
 export const RETENTION_DAYS = { min: 1, default: 30, max: 365 } as const;

@@ -8,8 +8,6 @@ import { Rotation } from './rotation.js';
 
 /** A circuit that was quiet for longer than its window knows nothing any more. */
 const IDLE_MS = 2 * BREAKER.windowMs;
-/** Nobody asks for a function whose circuit was left open for so long: most likely it is gone. */
-const ABANDONED_MS = 10 * 60_000;
 
 export interface Held {
   /** When the circuit can be asked again, ms since the epoch. */
@@ -93,7 +91,7 @@ export class CircuitBreakers {
     for (const [key, circuit] of this.circuits) {
       const quietMs = nowMs - circuit.usedAtMs;
       if (quietMs < IDLE_MS) return;
-      if (circuit.running === 0 && (circuit.state === 'closed' || quietMs >= ABANDONED_MS)) this.forget(key, circuit);
+      if (circuit.running === 0 && (circuit.state === 'closed' || quietMs >= BREAKER.abandonedAfterMs)) this.forget(key, circuit);
     }
   }
 
