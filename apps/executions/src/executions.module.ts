@@ -26,6 +26,8 @@ import { EXECUTIONS_CONFIG, readExecutionsConfig } from './executions.config.js'
 import { ExecutionsGroup } from './executions.group.js';
 import { ExecutionAudit } from './execution-audit.js';
 import { ExecutionsShutdown } from './executions.shutdown.js';
+import { CircuitNotices } from './health/circuit-notices.js';
+import { FunctionCircuits } from './health/function-circuits.repository.js';
 import { FunctionHealthController } from './health/function-health.controller.js';
 import { FunctionHealthRepository } from './health/function-health.repository.js';
 import { HealthDeltas } from './health/health-deltas.repository.js';
@@ -126,6 +128,8 @@ import { TestInvocationsController } from './test-invocations/test-invocations.c
     OpenStreams,
     ExecutionFeed,
     HealthDeltas,
+    FunctionCircuits,
+    CircuitNotices,
     FunctionHealthRepository,
     HealthTidier,
     HealthFolder,

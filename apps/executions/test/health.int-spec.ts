@@ -39,6 +39,17 @@ describe('the health of a function', () => {
   const fail = (cloudFunctionId: string, count: number) =>
     publish(...Array.from({ length: count }, () => failed(triggerRequest({ orgId, cloudFunctionId }))));
 
+  const sayOpen = (cloudFunctionId: string, worker: string, ms: number) =>
+    publish(
+      deferred(triggerRequest({ orgId, cloudFunctionId }), inMs(3_600_000), {
+        circuit: { state: 'open', worker },
+        completedAt: inMs(ms).toISOString(),
+      }),
+    );
+  /** Oldest first. */
+  const circuitTypes = async (id: string) =>
+    (await notifications(id, '&type=circuit_opened&type=circuit_closed')).map(({ type }: { type: string }) => type).toReversed();
+
   beforeAll(async () => {
     executions = await RunningExecutions.start({ EXECUTIONS_HEALTH_FOLD_EVERY_MS: '20' });
     await executions.startService();
@@ -154,22 +165,40 @@ describe('the health of a function', () => {
     expect((await notifications(id))[0]).toMatchObject({ details: { lane: 'trigger' } });
   });
 
-  it('takes no circuit for open whose worker said nothing for an hour', async () => {
+  it('takes no circuit for open whose worker said nothing for as long as it knows one, and tells that it is closed', async () => {
     const id = await addFunction();
-    const say = (worker: string, minutesAgo: number) =>
-      publish(
-        deferred(triggerRequest({ orgId, cloudFunctionId: id }), inMs(3_600_000), {
-          circuit: { state: 'open', worker },
-          completedAt: inMs(-minutesAgo * 60_000).toISOString(),
-        }),
-      );
     const trigger = async () => (await health(id)).body.circuits.trigger;
-    await say('worker-gone', 61);
+    await sayOpen(id, 'worker-gone', -11 * 60_000);
     await eventually(async () =>
       expect(await trigger()).toMatchObject({ state: 'closed', workers: [{ worker: 'worker-gone', state: 'open' }] }),
     );
-    await say('worker-here', 59);
+    await sayOpen(id, 'worker-here', -9 * 60_000);
     await eventually(async () => expect(await trigger()).toMatchObject({ state: 'open' }));
+    await eventually(async () => expect(await circuitTypes(id)).toEqual(['circuit_opened']));
+    await executions.sql.query(`UPDATE executions.function_circuits SET at = at - interval '1 minute' WHERE cloud_function_id = $1`, [id]);
+    await eventually(async () => expect(await circuitTypes(id)).toEqual(['circuit_opened', 'circuit_closed']));
+    expect(await trigger()).toMatchObject({ state: 'closed' });
+    await sayOpen(id, 'worker-next', 0);
+    await eventually(async () => expect(await circuitTypes(id)).toEqual(['circuit_opened', 'circuit_closed', 'circuit_opened']));
+  });
+
+  it('takes a circuit for closed that was reset, and tells the outages before and after it apart', async () => {
+    const id = await addFunction();
+    const trigger = async () => (await health(id)).body.circuits.trigger;
+    await sayOpen(id, 'worker-1', -60_000);
+    await eventually(async () => expect(await circuitTypes(id)).toEqual(['circuit_opened']));
+    await executions.setFunction(orgId, id, { circuitResetAt: inMs(-30_000).toISOString() });
+    await eventually(async () => expect(await trigger()).toEqual({ state: 'closed', workers: [] }));
+    await eventually(async () => expect(await circuitTypes(id)).toEqual(['circuit_opened', 'circuit_closed']));
+    // Of a worker that had not heard of the reset yet, and a marker behind it.
+    await sayOpen(id, 'worker-2', -29_000);
+    await fail(id, 1);
+    await eventually(async () => expect((await notifications(id, '&type=retries_exhausted')).length).toBe(1));
+    expect(await circuitTypes(id)).toEqual(['circuit_opened', 'circuit_closed']);
+    expect(await trigger()).toEqual({ state: 'closed', workers: [] });
+    await sayOpen(id, 'worker-1', -10_000);
+    await eventually(async () => expect(await circuitTypes(id)).toEqual(['circuit_opened', 'circuit_closed', 'circuit_opened']));
+    expect(await trigger()).toMatchObject({ state: 'open', workers: [{ worker: 'worker-1', state: 'open' }] });
   });
 
   it('tells each level of failure once until it is better than that again', async () => {

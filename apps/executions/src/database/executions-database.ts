@@ -17,6 +17,7 @@ import { IndexUnsuccessful1764300000300 } from './migrations/index-unsuccessful.
 import { NoteExecutionChanges1764300000700 } from './migrations/note-execution-changes.migration.js';
 import { ResendDeadLetters1764300000500 } from './migrations/resend-dead-letters.migration.js';
 import { ErasedChats1764300000400 } from './migrations/erased-chats.migration.js';
+import { OpenCircuits1764300007300 } from './migrations/open-circuits.migration.js';
 import { PausedDueRows1764300000600 } from './migrations/paused-due-rows.migration.js';
 import { ReplayTurns1764300005200 } from './migrations/replay-turns.migration.js';
 import { ReplayItemsEnded1764300007001 } from './migrations/replay-items-ended.migration.js';
@@ -65,6 +66,7 @@ export class ExecutionsDatabase extends Database implements OnModuleInit {
         NameDeadLetters1764300007110,
         UnsentDeliveries1764300007120,
         FailureLevelsEnd1764300007200,
+        OpenCircuits1764300007300,
       ],
       name: 'executions',
       connectionsMax: config.EXECUTIONS_CONNECTIONS_MAX,

@@ -16,6 +16,12 @@ export const byFunction = <T extends FunctionOf>(items: readonly T[]): Map<strin
   return groups;
 };
 
+/** The function that all of a group are of. */
+export const placeOf = ([first]: readonly FunctionOf[]): FunctionOf => {
+  if (first === undefined) throw new Error('a group of nothing');
+  return { orgId: first.orgId, cloudFunctionId: first.cloudFunctionId };
+};
+
 /** The buckets of one span that the deltas change, with what was in them. */
 export const foldInto = (
   known: readonly HealthBucket[],

@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { ExecutionsDatabase } from '../database/executions-database.js';
+import { FunctionCircuits, type HeardFunction } from './function-circuits.repository.js';
 import type { ReachedLevel } from './notice-failures.js';
-import type { CircuitNews, Tally } from './tally.js';
+import type { Tally } from './tally.js';
 
 export type Span = '5m' | '1h';
 
@@ -31,23 +32,17 @@ const SAVE_BUCKETS = `
   FROM json_to_recordset($1::json) AS given("orgId" uuid, "cloudFunctionId" uuid, "span" text, "bucketAt" timestamptz, "tally" json)
   ON CONFLICT (cloud_function_id, span, bucket_at, org_id) DO UPDATE SET tally = excluded.tally`;
 
-const SAVE_CIRCUITS = `
-  INSERT INTO function_circuits (org_id, cloud_function_id, lane, worker, state, at)
-  SELECT $1, $2, given."lane", given."worker", given."state", given."at"
-  FROM json_to_recordset($3::json) AS given("lane" text, "worker" text, "state" text, "at" timestamptz)
-  ON CONFLICT (cloud_function_id, lane, worker, org_id) DO UPDATE SET state = excluded.state, at = excluded.at`;
-
 const asArrays = (functions: readonly FunctionOf[]): [string[], string[]] => [
   functions.map(({ orgId }) => orgId),
   functions.map(({ cloudFunctionId }) => cloudFunctionId),
 ];
 
-type CircuitRow = Omit<CircuitNews, 'at'> & { readonly at: Date };
-const circuitOf = ({ at, ...circuit }: CircuitRow): CircuitNews => ({ ...circuit, at: at.toISOString() });
-
 @Injectable()
 export class FunctionHealthRepository {
-  constructor(private readonly database: ExecutionsDatabase) {}
+  constructor(
+    private readonly database: ExecutionsDatabase,
+    private readonly circuits: FunctionCircuits,
+  ) {}
 
   /** One process at a time: null when another is at it. */
   alone<T>(work: (manager: EntityManager) => Promise<T>): Promise<T | null> {
@@ -77,18 +72,6 @@ export class FunctionHealthRepository {
 
   async saveBuckets(manager: EntityManager, buckets: readonly HealthBucket[]): Promise<void> {
     if (buckets.length > 0) await manager.query(SAVE_BUCKETS, [JSON.stringify(buckets)]);
-  }
-
-  async circuits(manager: EntityManager, { orgId, cloudFunctionId }: FunctionOf): Promise<CircuitNews[]> {
-    const rows: CircuitRow[] = await manager.query(
-      'SELECT lane, worker, state, at FROM function_circuits WHERE org_id = $1 AND cloud_function_id = $2 ORDER BY lane, worker',
-      [orgId, cloudFunctionId],
-    );
-    return rows.map(circuitOf);
-  }
-
-  async saveCircuits(manager: EntityManager, { orgId, cloudFunctionId }: FunctionOf, circuits: readonly CircuitNews[]): Promise<void> {
-    await manager.query(SAVE_CIRCUITS, [orgId, cloudFunctionId, JSON.stringify(circuits)]);
   }
 
   async failureLevels(manager: EntityManager, functions: readonly FunctionOf[]): Promise<(FunctionOf & ReachedLevel)[]> {
@@ -125,7 +108,8 @@ export class FunctionHealthRepository {
   }
 
   /** What a function's page shows, as the tenant's role. */
-  read(orgId: string, cloudFunctionId: string, since: Date, waitingMax: number) {
+  read(heard: HeardFunction, since: Date, waitingMax: number) {
+    const { orgId, cloudFunctionId } = heard;
     return this.database.tenant(orgId, async (manager) => {
       const buckets: HealthBucket[] = await manager.query(
         `SELECT ${BUCKET} FROM function_health WHERE org_id = $1 AND cloud_function_id = $2 AND bucket_at >= $3`,
@@ -138,7 +122,7 @@ export class FunctionHealthRepository {
       )) as { count: number; nextDueAt: Date | null }[];
       return {
         buckets,
-        circuits: await this.circuits(manager, { orgId, cloudFunctionId }),
+        circuits: await this.circuits.of(manager, heard),
         waiting: waiting ?? { count: 0, nextDueAt: null },
       };
     });

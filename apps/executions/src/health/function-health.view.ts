@@ -1,9 +1,9 @@
 import { circuitState, type CircuitState, type Lane, uuid, writtenTime } from '@cf/contract';
 import { z } from 'zod';
 import { latestMs } from './bound-times.js';
+import type { ShownCircuit } from './function-circuits.repository.js';
 import type { HealthBucket } from './function-health.repository.js';
-import { standingCircuits } from './merge-circuits.js';
-import type { CircuitNews, Tally } from './tally.js';
+import type { Tally } from './tally.js';
 import { addTallies, BUCKET_MS, emptyTally, percentileMs } from './tally.js';
 
 const HOUR_MS = 60 * 60_000;
@@ -59,8 +59,8 @@ const windowView = (tally: Tally): z.infer<typeof windowAnswer> => ({
 });
 
 /** The worst of the workers' circuits: one that is open is what a person wants to know. */
-const worst = (circuits: readonly CircuitNews[], of: Lane, nowMs: number): CircuitState => {
-  const states = standingCircuits(circuits, of, nowMs).map(({ state }) => state);
+const worst = (circuits: readonly ShownCircuit[]): CircuitState => {
+  const states = circuits.filter(({ stands }) => stands).map(({ state }) => state);
   return states.includes('open') ? 'open' : states.includes('half_open') ? 'half_open' : 'closed';
 };
 
@@ -76,12 +76,12 @@ export const windowsView = (buckets: readonly HealthBucket[], nowMs: number): Fu
   return { '1h': within(windows['1h']), '24h': within(windows['24h']), '7d': within(windows['7d']) };
 };
 
-const circuitView = (circuits: readonly CircuitNews[], of: Lane, nowMs: number): z.infer<typeof circuitAnswer> => ({
-  state: worst(circuits, of, nowMs),
-  workers: circuits.filter(({ lane }) => lane === of).map(({ worker, state, at }) => ({ worker, state, at })),
-});
+const circuitView = (circuits: readonly ShownCircuit[], of: Lane): z.infer<typeof circuitAnswer> => {
+  const ofLane = circuits.filter(({ lane }) => lane === of);
+  return { state: worst(ofLane), workers: ofLane.map(({ worker, state, at }) => ({ worker, state, at })) };
+};
 
-export const circuitsView = (circuits: readonly CircuitNews[], nowMs: number): FunctionHealth['circuits'] => ({
-  step: circuitView(circuits, 'step', nowMs),
-  trigger: circuitView(circuits, 'trigger', nowMs),
+export const circuitsView = (circuits: readonly ShownCircuit[]): FunctionHealth['circuits'] => ({
+  step: circuitView(circuits, 'step'),
+  trigger: circuitView(circuits, 'trigger'),
 });

@@ -6,7 +6,6 @@
  * - What cannot be folded is looked for one by one and left out, so that it does not hold up the health of everybody.
  */
 import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { lane as lanes } from '@cf/contract';
 import { codeOf } from '@cf/persistence';
 import { LOGGER, Metrics } from '@cf/service-kit';
 import type { Logger } from 'pino';
@@ -16,15 +15,15 @@ import { EXECUTIONS_CONFIG, type ExecutionsConfig } from '../executions.config.j
 import type { NewNotification } from '../notifications/notification.js';
 import { Notifications } from '../notifications/notifications.repository.js';
 import { boundTimes, latestMs } from './bound-times.js';
-import { byFunction, foldInto, functionKey } from './fold-deltas.js';
+import { CircuitNotices } from './circuit-notices.js';
+import { byFunction, foldInto, functionKey, placeOf } from './fold-deltas.js';
 import { type FunctionOf, FunctionHealthRepository } from './function-health.repository.js';
 import { type HealthDelta, readDeltas } from './health-delta.js';
 import { HealthDeltas, NOTED_MAX } from './health-deltas.repository.js';
 import { HealthTidier } from './health-tidier.js';
 import { isUndigestible } from './is-undigestible.js';
-import { mergeCircuits, openWorkers } from './merge-circuits.js';
 import { failureLevel, heldLevel, WINDOW_MINUTES } from './notice-failures.js';
-import { addTallies, bucketMsOf, type CircuitNews, emptyTally } from './tally.js';
+import { addTallies, bucketMsOf, emptyTally } from './tally.js';
 
 const BACK_OFF_MS = 5_000;
 
@@ -43,6 +42,7 @@ export class HealthFolder implements OnApplicationBootstrap {
   constructor(
     private readonly deltas: HealthDeltas,
     private readonly health: FunctionHealthRepository,
+    private readonly circuits: CircuitNotices,
     private readonly notifications: Notifications,
     private readonly tidier: HealthTidier,
     @Inject(LOGGER) private readonly logger: Logger,
@@ -67,6 +67,7 @@ export class HealthFolder implements OnApplicationBootstrap {
 
   private async turn(): Promise<number> {
     if (await this.foldNext()) return 0;
+    await this.health.alone(async (manager) => this.tell(manager, await this.circuits.lookAgain(manager)));
     await this.tidier.tidyHourly();
     return this.config.EXECUTIONS_HEALTH_FOLD_EVERY_MS;
   }
@@ -111,9 +112,13 @@ export class HealthFolder implements OnApplicationBootstrap {
       const place = placeOf(ofFunction);
       const { deadLettered } = ofFunction.reduce((sum, { tally }) => addTallies(sum, tally), emptyTally);
       if (deadLettered > 0) notices.push({ ...place, type: 'retries_exhausted', count: deadLettered, details: {} });
-      const news = ofFunction.flatMap(({ circuits }) => circuits);
-      if (news.length > 0) notices.push(...(await this.circuits(manager, place, news, nowMs)));
     }
+    const words = deltas.flatMap(({ orgId, cloudFunctionId, circuits }) => circuits.map((news) => ({ ...news, orgId, cloudFunctionId })));
+    notices.push(...(await this.circuits.hear(manager, words)));
+    await this.tell(manager, notices);
+  }
+
+  private async tell(manager: EntityManager, notices: readonly NewNotification[]): Promise<void> {
     await this.notifications.add(manager, notices);
     for (const { type } of notices) this.told.inc({ type });
   }
@@ -139,26 +144,4 @@ export class HealthFolder implements OnApplicationBootstrap {
     }
     return notices;
   }
-
-  private async circuits(
-    manager: EntityManager,
-    place: FunctionOf,
-    news: readonly CircuitNews[],
-    nowMs: number,
-  ): Promise<NewNotification[]> {
-    const known = await this.health.circuits(manager, place);
-    const merged = mergeCircuits(known, news);
-    await this.health.saveCircuits(manager, place, merged);
-    return lanes.options.flatMap((lane): NewNotification[] => {
-      const [before, after] = [openWorkers(known, lane, nowMs), openWorkers(merged, lane, nowMs)];
-      if (before > 0 === after > 0) return [];
-      return [{ ...place, type: after > 0 ? 'circuit_opened' : 'circuit_closed', count: 1, details: { lane } }];
-    });
-  }
 }
-
-/** The function that all of a group are of. */
-const placeOf = ([first]: readonly FunctionOf[]): FunctionOf => {
-  if (first === undefined) throw new Error('a group of nothing');
-  return { orgId: first.orgId, cloudFunctionId: first.cloudFunctionId };
-};

@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { mergeCircuits, openWorkers } from './merge-circuits.js';
 import { failureLevel, heldLevel } from './notice-failures.js';
-import { addTallies, bucketMsOf, type CircuitNews, durationClass, emptyTally, percentileMs, type Tally } from './tally.js';
+import { addTallies, bucketMsOf, durationClass, emptyTally, percentileMs, type Tally } from './tally.js';
 
 const durationsOf = (values: readonly number[]): Tally['durations'] =>
   values.reduce<Tally>((sum, ms) => addTallies(sum, { ...emptyTally, durations: { [durationClass(ms)]: 1 } }), emptyTally).durations;
@@ -52,30 +51,5 @@ describe('a level of failure that was reached', () => {
     expect(heldLevel(reached('2026-01-01T00:05:00Z'), fromMs)).toBe(90);
     expect(heldLevel(reached('2026-01-01T00:00:00Z'), fromMs)).toBe(0);
     expect(heldLevel(undefined, fromMs)).toBe(0);
-  });
-});
-
-describe('the circuits of a function', () => {
-  const at = (second: number): string => new Date(Date.parse('2026-01-01T00:00:00Z') + second * 1_000).toISOString();
-  const news = (worker: string, state: CircuitNews['state'], second: number): CircuitNews => ({
-    lane: 'trigger',
-    worker,
-    state,
-    at: at(second),
-  });
-  const nowMs = Date.parse(at(20));
-
-  it('are the latest word of each worker, in whatever order it comes', () => {
-    const words = [news('a', 'open', 1), news('b', 'open', 2), news('a', 'closed', 3)];
-    for (const order of [words, words.toReversed()]) {
-      const merged = mergeCircuits([], order);
-      expect(merged.toSorted((one, other) => (one.worker < other.worker ? -1 : 1))).toEqual([news('a', 'closed', 3), news('b', 'open', 2)]);
-      expect(openWorkers(merged, 'trigger', nowMs)).toBe(1);
-      expect(openWorkers(merged, 'step', nowMs)).toBe(0);
-    }
-  });
-
-  it('forget a worker that said nothing for an hour', () => {
-    expect(openWorkers([news('a', 'open', 1)], 'trigger', nowMs + 3_600_000)).toBe(0);
   });
 });

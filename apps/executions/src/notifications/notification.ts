@@ -4,7 +4,7 @@ import { z } from 'zod';
 /**
  * What somebody who answers for a function wants to be told.
  * - `function_failing`: `details.level` percent of its calls failed; once until it is better than that again.
- * - `circuit_opened`, `circuit_closed`: the first worker stopped calling it in a lane, the last one calls it again.
+ * - `circuit_opened`, `circuit_closed`: the first worker stopped calling it in a lane; the last one calls it again, or is gone, or all were reset.
  * - `retries_exhausted`: invocations that ended without success; those of ten minutes are one notification with a `count`.
  */
 export const notificationType = z.enum(['function_failing', 'circuit_opened', 'circuit_closed', 'retries_exhausted']);
