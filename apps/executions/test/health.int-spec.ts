@@ -1,6 +1,6 @@
 /** Real: Postgres, HTTP, two processes' worth of the service, which may fold one at a time. In memory: the log. */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import {
   type Attempt,
   type InvocationRequest,
@@ -265,6 +265,22 @@ describe('the health of a function', () => {
       [id],
     );
     expect(await windows()).toMatchObject({ '1h': { calls: 0 }, '24h': { calls: 2 }, '7d': { calls: 2 } });
+  });
+
+  it.each([-1, 1])('counts by the clock of the database when that of its processes is off by %i day', async (days) => {
+    const id = await addFunction();
+    const requests = Array.from({ length: 20 }, () => triggerRequest({ orgId, cloudFunctionId: id }));
+    const results = requests.map((request) => failed(request, called(request, { httpStatus: 500, failureReason: 'http_status' })));
+    const machine = Date.now.bind(Date);
+    jest.spyOn(Date, 'now').mockImplementation(() => machine() + days * 86_400_000);
+    try {
+      await publish(...results);
+      await eventually(async () => expect((await health(id)).body.windows['1h']).toMatchObject({ calls: 20, deadLettered: 20 }));
+      expect((await notifications(id, '&type=function_failing')).length).toBe(1);
+    } finally {
+      jest.restoreAllMocks();
+    }
+    expect((await health(id)).body.windows['1h']).toMatchObject({ calls: 20, deadLettered: 20 });
   });
 
   it('tells a circuit by what was said last, whatever the clock of its worker', async () => {

@@ -32,22 +32,21 @@ export class FunctionHealthController {
     const [orgId, cloudFunctionId] = [sameId(path), sameId(id)];
     const cloudFunction = uuid.safeParse(id).success ? await this.known(orgId, cloudFunctionId) : undefined;
     if (cloudFunction === undefined) throw notFound('There is no such cloud function.');
-    const now = Date.now();
-    const { buckets, circuits, waiting } = await this.health.read(
+    const { nowMs, buckets, circuits, waiting } = await this.health.read(
       { orgId, cloudFunctionId, voidUntil: voidUntil(cloudFunction) },
-      new Date(now - LONGEST_WINDOW_MS - MARGIN_MS),
+      LONGEST_WINDOW_MS + MARGIN_MS,
       WAITING_MAX,
     );
     return {
       cloudFunctionId,
-      at: new Date(now).toISOString(),
+      at: new Date(nowMs).toISOString(),
       circuits: circuitsView(circuits),
       waiting: {
         count: Math.min(waiting.count, WAITING_MAX),
         isMore: waiting.count > WAITING_MAX,
         nextDueAt: waiting.nextDueAt?.toISOString() ?? null,
       },
-      windows: windowsView(buckets, now),
+      windows: windowsView(buckets, nowMs),
     };
   }
 

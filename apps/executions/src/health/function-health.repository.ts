@@ -44,13 +44,14 @@ export class FunctionHealthRepository {
     private readonly circuits: FunctionCircuits,
   ) {}
 
-  /** One process at a time: null when another is at it. */
-  alone<T>(work: (manager: EntityManager) => Promise<T>): Promise<T | null> {
+  /** One process at a time: null when another is at it. The time is that of Postgres, one for all processes. */
+  alone<T>(work: (manager: EntityManager, nowMs: number) => Promise<T>): Promise<T | null> {
     return this.database.system(async (manager) => {
-      const [row] = (await manager.query(`SELECT pg_try_advisory_xact_lock(hashtext('cloud-functions health')) AS free`)) as {
+      const [row] = (await manager.query(`SELECT pg_try_advisory_xact_lock(hashtext('cloud-functions health')) AS free, now()`)) as {
         free: boolean;
+        now: Date;
       }[];
-      return row?.free === true ? work(manager) : null;
+      return row?.free === true ? work(manager, row.now.getTime()) : null;
     });
   }
 
@@ -107,24 +108,20 @@ export class FunctionHealthRepository {
     await manager.query(`DELETE FROM function_circuits WHERE at < $1 OR at > $2`, [before, after]);
   }
 
-  /** What a function's page shows, as the tenant's role. */
-  read(heard: HeardFunction, since: Date, waitingMax: number) {
+  /** What a function's page shows, as the tenant's role, and when by the clock of Postgres. */
+  read(heard: HeardFunction, keptMs: number, waitingMax: number) {
     const { orgId, cloudFunctionId } = heard;
     return this.database.tenant(orgId, async (manager) => {
       const buckets: HealthBucket[] = await manager.query(
-        `SELECT ${BUCKET} FROM function_health WHERE org_id = $1 AND cloud_function_id = $2 AND bucket_at >= $3`,
-        [orgId, cloudFunctionId, since],
+        `SELECT ${BUCKET} FROM function_health WHERE org_id = $1 AND cloud_function_id = $2 AND bucket_at >= now() - $3 * interval '1 millisecond'`,
+        [orgId, cloudFunctionId, keptMs],
       );
       const [waiting] = (await manager.query(
-        `SELECT count(*)::integer AS count, min(due_at) AS "nextDueAt" FROM (
+        `SELECT count(*)::integer AS count, min(due_at) AS "nextDueAt", now() FROM (
            SELECT due_at FROM due WHERE org_id = $1 AND cloud_function_id = $2 ORDER BY due_at LIMIT ${waitingMax + 1}) AS counted`,
         [orgId, cloudFunctionId],
-      )) as { count: number; nextDueAt: Date | null }[];
-      return {
-        buckets,
-        circuits: await this.circuits.of(manager, heard),
-        waiting: waiting ?? { count: 0, nextDueAt: null },
-      };
+      )) as [{ count: number; nextDueAt: Date | null; now: Date }];
+      return { nowMs: waiting.now.getTime(), buckets, circuits: await this.circuits.of(manager, heard), waiting };
     });
   }
 }

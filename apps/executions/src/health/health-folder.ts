@@ -75,7 +75,7 @@ export class HealthFolder implements OnApplicationBootstrap {
   /** Whether there is more. After what could not be folded each is taken alone, then twice as many each time. */
   private async foldNext(): Promise<boolean> {
     try {
-      const taken = await this.health.alone((manager) => this.fold(manager, this.most));
+      const taken = await this.health.alone((manager, nowMs) => this.fold(manager, nowMs, this.most));
       if (taken !== null) this.lastAt.setToCurrentTime();
       const isMore = taken === this.most;
       this.most = Math.min(this.most * 2, NOTED_MAX);
@@ -87,12 +87,12 @@ export class HealthFolder implements OnApplicationBootstrap {
     }
   }
 
-  private async fold(manager: EntityManager, most: number): Promise<number> {
+  private async fold(manager: EntityManager, nowMs: number, most: number): Promise<number> {
     const noted = await this.deltas.take(manager, most);
     if (noted.length === 0) return 0;
     try {
       // A transaction within: of one that cannot be folded only the taking stays.
-      await manager.transaction((inner) => this.foldIn(inner, noted.flatMap(readDeltas)));
+      await manager.transaction((inner) => this.foldIn(inner, nowMs, noted.flatMap(readDeltas)));
     } catch (error) {
       if (noted.length > 1 || !isUndigestible(error)) throw error;
       this.skipped.inc();
@@ -101,8 +101,7 @@ export class HealthFolder implements OnApplicationBootstrap {
     return noted.length;
   }
 
-  private async foldIn(manager: EntityManager, noted: readonly HealthDelta[]): Promise<void> {
-    const nowMs = Date.now();
+  private async foldIn(manager: EntityManager, nowMs: number, noted: readonly HealthDelta[]): Promise<void> {
     const deltas = noted.map((delta) => boundTimes(delta, nowMs));
     const known = await this.health.bucketsAt(manager, deltas, '5m');
     await this.health.saveBuckets(manager, foldInto(known, deltas, '5m'));
