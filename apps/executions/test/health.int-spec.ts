@@ -338,6 +338,42 @@ describe('the health of a function', () => {
     expect((await StreamReader.open(`${executions.addressOf(0)}/v1/orgs/${orgId}/notifications/stream?lastEventId=x`)).status).toBe(400);
   });
 
+  it('tells a reader that comes back of a gap when some of what it missed is not kept, and then what is', async () => {
+    const open = (path: string, lastEventId: string) =>
+      StreamReader.open(`${executions.addressOf(0)}/v1/${path}notifications/stream`, { lastEventId });
+    const gap = { event: 'gap', data: { reason: 'position_not_kept' } };
+    const other = await executions.addOrganization();
+    const live = await open(`orgs/${orgId}/`, '0');
+    const ids: string[] = [];
+    for (const place of [0, 1, 2]) {
+      ids.push(await addFunction());
+      await fail(ids[place]!, 1);
+      await eventually(() => expect(live.events.at(-1)!.data.cloudFunctionId).toBe(ids[place]));
+    }
+    live.close();
+    const [heard, gone, kept] = live.events.slice(-3).map(({ id }) => id!) as [string, string, string];
+    const events = (place: string, cloudFunctionId: string) => [gap, { id: place, event: 'notification', data: { cloudFunctionId } }];
+    await executions.sql.query(
+      `UPDATE executions.notifications SET created_at = created_at - interval '31 days' WHERE cloud_function_id = $1`,
+      [ids[1]],
+    );
+    // A start tidies at once.
+    await executions.startService();
+    await eventually(async () => expect(await notifications(ids[1]!)).toEqual([]));
+    for (const path of [`orgs/${orgId}/`, '']) {
+      const [late, inTime] = [await open(path, heard), await open(path, gone)];
+      await eventually(() => expect(late.events).toMatchObject(events(kept, ids[2]!)));
+      await eventually(() => expect(inTime.events).toMatchObject(events(kept, ids[2]!).slice(1)));
+      for (const one of [late, inTime]) one.close();
+    }
+    const [stranger, ahead] = [await open(`orgs/${other}/`, heard), await open(`orgs/${orgId}/`, '999999999999')];
+    await fail(ids[0]!, 1);
+    await publish(failed(triggerRequest({ orgId: other, cloudFunctionId: randomUUID() })));
+    await eventually(() => expect(ahead.events).toMatchObject([gap, { data: { cloudFunctionId: ids[0], count: 2 } }]));
+    await eventually(() => expect(stranger.events).toMatchObject([{ event: 'notification', data: { orgId: other } }]));
+    for (const one of [stranger, ahead]) one.close();
+  });
+
   it('tells what could not be sent again once, like any other end of retries', async () => {
     const id = await addFunction();
     const request = triggerRequest({ orgId, cloudFunctionId: id, triggerId: null });

@@ -21,6 +21,7 @@ import { OpenCircuits1764300007300 } from './migrations/open-circuits.migration.
 import { PausedDueRows1764300000600 } from './migrations/paused-due-rows.migration.js';
 import { ReplayTurns1764300005200 } from './migrations/replay-turns.migration.js';
 import { ReplayItemsEnded1764300007001 } from './migrations/replay-items-ended.migration.js';
+import { PrunedNotifications1764300007310 } from './migrations/pruned-notifications.migration.js';
 import { Replays1764300000200 } from './migrations/replays.migration.js';
 import { SentAt1764300007100 } from './migrations/sent-at.migration.js';
 import { UnsentDeliveries1764300007120 } from './migrations/unsent-deliveries.migration.js';
@@ -67,6 +68,7 @@ export class ExecutionsDatabase extends Database implements OnModuleInit {
         UnsentDeliveries1764300007120,
         FailureLevelsEnd1764300007200,
         OpenCircuits1764300007300,
+        PrunedNotifications1764300007310,
       ],
       name: 'executions',
       connectionsMax: config.EXECUTIONS_CONNECTIONS_MAX,

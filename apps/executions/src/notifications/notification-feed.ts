@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import type { EventStream } from '../stream/event-stream.js';
 import { OpenStreams } from '../stream/open-streams.js';
 import { notificationView } from './notification.js';
-import { Notifications } from './notifications.repository.js';
+import { Notifications, type StreamStart } from './notifications.repository.js';
 
 /** Notifications are for people: a second is soon enough. */
 const LOOK_EVERY_MS = 1_000;
@@ -36,7 +36,8 @@ export class NotificationFeed {
     await this.telling;
   }
 
-  join(stream: EventStream, orgId: string | null, position: bigint): void {
+  join(stream: EventStream, orgId: string | null, { position, isWhole }: StreamStart): void {
+    if (!isWhole) stream.send('gap', { reason: 'position_not_kept' });
     const reader: Reader = { orgId, stream, position };
     this.readers.add(reader);
     stream.place = () => String(reader.position);

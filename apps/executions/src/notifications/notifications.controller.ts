@@ -20,7 +20,8 @@ const KINDS =
   'A function that fails at 50, 70, 90 or 100 % of at least 20 calls in 10 minutes, circuits that open and close, invocations that ended without success. Kept for 30 days.';
 
 const streamed = {
-  description: 'Server-sent events: `notification` with what a list shows of it; again when its count grew. Comments keep it open.',
+  description:
+    'Server-sent events: `notification` with what a list shows of it, again when its count grew; `gap` when some of what came after the last event id is not kept, before what is; `cut_off` with a reason when it ends from our side. Comments keep it open.',
   answer: 'text/event-stream',
   headers: lastEventIdHeader,
   problems: ['invalid_position', 'too_many_streams'],
@@ -41,11 +42,9 @@ const page = async (orgId: string | null, query: unknown, read: (request: Notifi
   };
 };
 
-/** Where a stream begins: behind what its reader heard last, else behind the newest. */
-const startOf = async (query: unknown, header: string | undefined, notifications: Notifications): Promise<bigint> => {
-  const { lastEventId } = parseQuery(streamQuery, query);
-  return placeAfter(lastEventId, header, positionOf) ?? BigInt(await notifications.lastPosition());
-};
+/** What the reader of a stream heard last; null for one that begins. */
+const heardLast = (query: unknown, header: string | undefined): bigint | null =>
+  placeAfter(parseQuery(streamQuery, query).lastEventId, header, positionOf);
 
 @Controller('v1/orgs/:orgId/notifications')
 @UseGuards(TenantGuard)
@@ -74,9 +73,9 @@ export class NotificationsController {
     @CurrentPrincipal() principal: Principal,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const position = await startOf(query, header, this.notifications);
+    const start = await this.notifications.startAfter(heardLast(query, header), sameId(orgId));
     this.streams.admit(orgId);
-    this.feed.join(this.streams.begin(orgId, principal, reply), sameId(orgId), position);
+    this.feed.join(this.streams.begin(orgId, principal, reply), sameId(orgId), start);
   }
 }
 
@@ -106,8 +105,8 @@ export class AllNotificationsController {
     @CurrentPrincipal() principal: Principal,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const position = await startOf(query, header, this.notifications);
+    const start = await this.notifications.startAfter(heardLast(query, header), null);
     this.streams.admit(OPERATORS);
-    this.feed.join(this.streams.begin(OPERATORS, principal, reply), null, position);
+    this.feed.join(this.streams.begin(OPERATORS, principal, reply), null, start);
   }
 }

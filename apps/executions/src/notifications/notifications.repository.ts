@@ -43,10 +43,24 @@ const ADD = `
   ${DELIVERY}`;
 
 const PRUNE = `
-  DELETE FROM notifications USING (
-    SELECT id, created_at < now() - interval '${KEPT_DAYS} days' OR row_number() OVER (PARTITION BY org_id ORDER BY created_at DESC, id DESC) > ${KEPT_MAX} AS over
-    FROM notifications) AS ranked
-  WHERE notifications.id = ranked.id AND ranked.over`;
+  WITH pruned AS (
+    DELETE FROM notifications USING (
+      SELECT id, created_at < now() - interval '${KEPT_DAYS} days' OR row_number() OVER (PARTITION BY org_id ORDER BY created_at DESC, id DESC) > ${KEPT_MAX} AS over
+      FROM notifications) AS ranked
+    WHERE notifications.id = ranked.id AND ranked.over RETURNING org_id, position)
+  INSERT INTO pruned_notifications AS known (org_id, position) SELECT org_id, max(position) FROM pruned GROUP BY org_id
+  ON CONFLICT (org_id) DO UPDATE SET position = greatest(known.position, excluded.position)`;
+
+const ENDS = `
+  SELECT (SELECT coalesce(max(position), 0) FROM notifications)::text AS newest, (SELECT last_value FROM notification_positions)::text AS drawn,
+         (SELECT coalesce(max(position), 0) FROM pruned_notifications WHERE $1::uuid IS NULL OR org_id = $1)::text AS pruned`;
+
+/** Where a stream begins. */
+export interface StreamStart {
+  readonly position: bigint;
+  /** Nothing that its reader missed is gone. */
+  readonly isWhole: boolean;
+}
 
 export const notificationCursor = z.object({ createdAt: queryTime, id: uuid });
 
@@ -87,9 +101,13 @@ export class Notifications {
     return this.database.query<Notification>(sql, params);
   }
 
-  async lastPosition(): Promise<string> {
-    const [row] = await this.database.query<{ position: string }>('SELECT coalesce(max(position), 0)::text AS position FROM notifications');
-    return row?.position ?? '0';
+  /** Behind what a reader of one organization, or of all, heard last; of one that begins, behind the newest. */
+  async startAfter(heard: bigint | null, orgId: string | null): Promise<StreamStart> {
+    const [ends] = await this.database.query<Record<'newest' | 'drawn' | 'pruned', string>>(ENDS, [orgId]);
+    const [newest, drawn, pruned] = [BigInt(ends!.newest), BigInt(ends!.drawn), BigInt(ends!.pruned)];
+    // A position that was not drawn yet is of another database, or of this one before it was restored.
+    if (heard === null || heard > drawn) return { position: newest, isWhole: heard === null };
+    return { position: heard, isWhole: heard >= pruned };
   }
 
   /** Of these organizations, or of all. */
