@@ -473,6 +473,20 @@ describe('parallel consumer', () => {
     await eventually(() => expect(handler.started).toEqual(['1:0', '2:0']));
   });
 
+  it('lets suspects of several partitions run alone one after the other, each announced when it does', async () => {
+    const log = new ScriptedLog();
+    for (const partition of [0, 2]) writeSuspect(log, partition);
+    const handler = new ScriptedHandler();
+    await consume(log, { handle: handler.handle });
+    await passing(log.assign(0, 2));
+    await eventually(() => expect(handler.running).toEqual(['0:0']));
+    await elapse(500);
+    expect([handler.started, suspectsOf(log, 2)]).toEqual([['0:0'], [{ offset: 0, deaths: 2, announced: false }]]);
+    handler.end('0:0');
+    await eventually(() => expect(handler.running).toEqual(['2:0']));
+    expect([suspectsOf(log, 0), suspectsOf(log, 2)]).toEqual([[], [{ offset: 0, deaths: 2, announced: true }]]);
+  });
+
   it('counts no other death for a suspect that is to run alone, neither before it starts nor after it has ended', async () => {
     const log = new ScriptedLog();
     writeSuspect(log, 0);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { AloneTurn, CrashGuard, type Guarded } from './crash-guard.js';
+import { CrashGuard, type Guarded } from './crash-guard.js';
 import { NOTHING_KNOWN, type OffsetProgress } from './offset-metadata.js';
 
 class Work implements Guarded {
@@ -16,8 +16,8 @@ class Life {
   readonly guard: CrashGuard<Work>;
   readonly started: Work[] = [];
 
-  constructor(restored: OffsetProgress, offsets: readonly number[], turn = new AloneTurn(), bufferedRecordsMax = 1_000) {
-    this.guard = new CrashGuard<Work>(restored, turn, bufferedRecordsMax);
+  constructor(restored: OffsetProgress, offsets: readonly number[], bufferedRecordsMax = 1_000) {
+    this.guard = new CrashGuard<Work>(restored, bufferedRecordsMax);
     for (const offset of offsets) {
       const work = new Work(offset);
       if (!this.guard.holds(work)) this.started.push(work);
@@ -50,7 +50,7 @@ const upTo = (count: number): number[] => Array.from({ length: count }, (_, offs
 
 describe('crash guard', () => {
   it('lets nothing start before the partition is marked as owned, then everything at once', () => {
-    const guard = new CrashGuard<Work>(NOTHING_KNOWN, new AloneTurn(), 100);
+    const guard = new CrashGuard<Work>(NOTHING_KNOWN, 100);
     const [first, second] = [new Work(0), new Work(1)];
     expect([guard.holds(first), guard.wantsCommit, guard.waiting]).toEqual([true, true, 1]);
     guard.announce();
@@ -105,22 +105,9 @@ describe('crash guard', () => {
     expect(new Life(restored, [9]).die().suspects).toEqual([{ offset: 9, deaths: 0, announced: true }]);
   });
 
-  it('lets one suspect run alone at a time, over all partitions', () => {
-    const restored = { isOpen: false, suspects: [{ offset: 0, deaths: 2, announced: false }], completed: [] };
-    const turn = new AloneTurn();
-    const one = new Life(restored, [0], turn);
-    const other = new Life(restored, [0], turn);
-    expect([one.offsets, other.offsets]).toEqual([[0], []]);
-    one.complete(0);
-    other.commit();
-    expect(other.offsets).toEqual([0]);
-    other.guard.close();
-    expect(turn.holder).toBeNull();
-  });
-
   it('announces one that is to run alone only when nothing else runs, so that no other death is counted for it', () => {
     const restored = { isOpen: false, suspects: [{ offset: 3, deaths: 2, announced: false }], completed: [] };
-    const guard = new CrashGuard<Work>(restored, new AloneTurn(), 100);
+    const guard = new CrashGuard<Work>(restored, 100);
     const suspect = new Work(3);
     guard.holds(suspect);
     guard.announce();
@@ -135,7 +122,7 @@ describe('crash guard', () => {
 
   it('tells the next owner of a suspect that was still to run alone, or waited for another try, when the partition went', () => {
     const restored = { isOpen: false, suspects: [{ offset: 3, deaths: 2, announced: false }], completed: [] };
-    const guard = new CrashGuard<Work>(restored, new AloneTurn(), 100);
+    const guard = new CrashGuard<Work>(restored, 100);
     const suspect = new Work(3);
     guard.holds(suspect);
     guard.announce();
@@ -165,7 +152,7 @@ describe('crash guard', () => {
   });
 
   it('is done being careful after twice as many records as a buffer is meant to hold', () => {
-    const life = new Life({ ...NOTHING_KNOWN, isOpen: true }, upTo(1_000), new AloneTurn(), 50);
+    const life = new Life({ ...NOTHING_KNOWN, isOpen: true }, upTo(1_000), 50);
     expect(life.offsets).toHaveLength(1_000);
     expect(life.guard.suspects()).toHaveLength(100);
   });

@@ -36,11 +36,6 @@ interface Returning<T> {
 
 const mustRunAlone = ({ deaths }: Guarded): boolean => deaths === ALONE_AT;
 
-/** Which suspect of the group may run alone: one at a time over all partitions, or a death would count for two. */
-export class AloneTurn {
-  holder: Guarded | null = null;
-}
-
 export class CrashGuard<T extends Guarded> {
   /** Deaths of records that have not come yet, by offset, ascending. */
   readonly #expected: Map<number, number>;
@@ -63,7 +58,6 @@ export class CrashGuard<T extends Guarded> {
 
   constructor(
     restored: OffsetProgress,
-    private readonly turn: AloneTurn,
     bufferedRecordsMax: number,
     /** It stands open, yet by this very process, which lost the partition and has it again. */
     nobodyDied = false,
@@ -124,10 +118,8 @@ export class CrashGuard<T extends Guarded> {
     while (this.#careful > 0 && next !== undefined && this.#mayAnnounce(next)) {
       this.#waiting.shift();
       this.#unconfirmed.push(next);
-      if (mustRunAlone(next)) {
-        this.turn.holder = next;
-        this.#setApart(next);
-      } else this.#announced.set(next.record.offset, next);
+      if (mustRunAlone(next)) this.#setApart(next);
+      else this.#announced.set(next.record.offset, next);
       if (this.#careful > 1 || !this.#expectsSuspects()) this.#careful--;
       next = this.#waiting[0];
     }
@@ -174,7 +166,6 @@ export class CrashGuard<T extends Guarded> {
   letGo(task: T): void {
     task.alone = false;
     this.#apart.get(task)?.();
-    if (this.turn.holder === task) this.turn.holder = null;
   }
 
   completed(task: T): void {
@@ -222,7 +213,7 @@ export class CrashGuard<T extends Guarded> {
 
   #mayAnnounce(task: T): boolean {
     if (this.#apart.size > 0) return false;
-    if (mustRunAlone(task)) return this.#announced.size === 0 && this.turn.holder === null;
+    if (mustRunAlone(task)) return this.#announced.size === 0;
     return this.#announced.size < this.#room(task);
   }
 }

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import type { AssignedPartition, TopicPartition } from '../log.js';
-import { CrashGuard, type AloneTurn } from './crash-guard.js';
+import { CrashGuard } from './crash-guard.js';
 import { Gate } from './gate.js';
 import { decodeOffsetMetadata, NOTHING_KNOWN } from './offset-metadata.js';
 import { PartitionTracker } from './tracker.js';
@@ -43,7 +43,7 @@ export class OwnedPartition implements TopicPartition {
   running = newRunning();
 
   /** `before`: what this process wrote when it owned the partition last. */
-  constructor(assigned: AssignedPartition, turn: AloneTurn, bufferedRecordsMax: number, before: readonly Commit[] = []) {
+  constructor(assigned: AssignedPartition, bufferedRecordsMax: number, before: readonly Commit[] = []) {
     this.topic = assigned.topic;
     this.partition = assigned.partition;
     const { committedOffset, metadata } = assigned;
@@ -51,7 +51,7 @@ export class OwnedPartition implements TopicPartition {
     this.tracker = new PartitionTracker(committedOffset, progress.completed);
     // An owner commits before its first record, so nobody ran one since, and this process is alive.
     const nobodyDied = before.some(({ offset, metadata: written }) => offset === committedOffset && written === metadata);
-    this.guard = new CrashGuard(progress, turn, bufferedRecordsMax, nobodyDied);
+    this.guard = new CrashGuard(progress, bufferedRecordsMax, nobodyDied);
     this.committedOffset = committedOffset ?? -1;
     this.committedMetadata = metadata;
   }

@@ -5,7 +5,6 @@ import { type Clock, systemClock } from './clock.js';
 import { CommitLoop } from './commit-loop.js';
 import { COMMIT_INTERVAL_MS, Committer } from './committer.js';
 import type { ConsumerObserver, ConsumerStats } from './consumer-observer.js';
-import { AloneTurn } from './crash-guard.js';
 import { Dispatcher } from './dispatcher.js';
 import { FetchBuffer } from './fetch-buffer.js';
 import { type Commit, OwnedPartition } from './owned-partition.js';
@@ -37,7 +36,6 @@ export class ParallelConsumer {
   /** By partitions that were owned before. */
   readonly #written = new Map<string, readonly Commit[]>();
   readonly #committer = new Committer();
-  readonly #aloneTurn = new AloneTurn();
   readonly #keys: RecordKeys;
   readonly #scheduler: Scheduler<Task>;
   readonly #runner: TaskRunner;
@@ -183,7 +181,7 @@ export class ParallelConsumer {
   #own(assigned: AssignedPartition): OwnedPartition {
     const key = keyOf(assigned);
     this.#close(key);
-    const owned = new OwnedPartition(assigned, this.#aloneTurn, this.options.maxBufferedRecords, this.#written.get(key));
+    const owned = new OwnedPartition(assigned, this.options.maxBufferedRecords, this.#written.get(key));
     this.#partitions.set(key, owned);
     this.#committer.changed(owned);
     return owned;
@@ -337,12 +335,8 @@ export class ParallelConsumer {
     const nowMs = this.clock.nowMs();
     if (this.#buffer.held.size > 0) this.#heldMs += nowMs - this.#tickedAtMs;
     this.#tickedAtMs = nowMs;
-    // A suspect may have waited for one of another partition to end.
     const staying = [...this.#partitions.values()].filter(({ isLeaving }) => !isLeaving);
-    for (const partition of staying) {
-      if (partition.guard.wantsCommit) this.#committer.changed(partition);
-      this.#buffer.holdIfExhausted(partition);
-    }
+    for (const partition of staying) this.#buffer.holdIfExhausted(partition);
     this.#commits.commit();
     this.#buffer.releaseRoomy();
     this.#scheduler.recheck();
