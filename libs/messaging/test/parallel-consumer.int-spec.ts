@@ -4,9 +4,9 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { eventually as eventuallyInRealTime } from '@cf/testing';
 import { type Clock, systemClock } from '../src/consumer/clock.js';
-import { decodeOffsetMetadata, encodeOffsetMetadata, type Suspect } from '../src/consumer/offset-metadata.js';
+import { decodeOffsetMetadata, encodeOffsetMetadata, type OffsetProgress, type Suspect } from '../src/consumer/offset-metadata.js';
 import { ParallelConsumer } from '../src/consumer/parallel-consumer.js';
-import type { LogRecord } from '../src/log.js';
+import type { LogRecord, OffsetCommit } from '../src/log.js';
 import type { GroupPolicy, ParallelConsumerOptions, RecordContext } from '../src/parallel-consumer-options.js';
 import { ScriptedHandler } from './scripted-handler.js';
 import { ScriptedLog, TOPIC } from './scripted-log.js';
@@ -435,10 +435,12 @@ describe('parallel consumer', () => {
     log.commits.push({ topic: TOPIC, partition, offset: 0, metadata });
   };
 
-  const suspectsOf = (log: ScriptedLog, partition: number): readonly Suspect[] => {
-    const { offset, metadata = '' } = log.commits.findLast((commit) => commit.partition === partition)!;
-    return decodeOffsetMetadata({ topic: TOPIC, partition }, offset, metadata).suspects;
+  const progressIn = (commits: readonly OffsetCommit[], partition: number): OffsetProgress => {
+    const { offset, metadata = '' } = commits.findLast((commit) => commit.partition === partition)!;
+    return decodeOffsetMetadata({ topic: TOPIC, partition }, offset, metadata);
   };
+
+  const suspectsOf = (log: ScriptedLog, partition: number): readonly Suspect[] => progressIn(log.commits, partition).suspects;
 
   it('holds up nobody with a suspect that was to run alone when its partition went', async () => {
     const log = new ScriptedLog();
@@ -471,6 +473,22 @@ describe('parallel consumer', () => {
     await passing(log.revoke(0));
     handler.end('1:0');
     await eventually(() => expect(handler.started).toEqual(['1:0', '2:0']));
+  });
+
+  it('starts no suspect while another, whose partition goes before it ran, is still announced', async () => {
+    const log = new ScriptedLog();
+    for (const partition of [0, 2]) writeSuspect(log, partition);
+    log.takesCommit = () => time.wait(20);
+    const beside: unknown[] = [];
+    const handle = async ({ partition }: LogRecord): Promise<void> => void beside.push({ partition, suspects: suspectsOf(log, 0) });
+    await consume(log, { handle });
+    await passing(log.assign(0, 2));
+    const suspect = { offset: 0, deaths: 2, announced: true };
+    await eventually(() => expect(progressIn(log.requested, 0).suspects).toEqual([suspect]));
+    expect(suspectsOf(log, 0)).not.toContainEqual(suspect);
+    const revoked = log.revoke(0);
+    await eventually(() => expect(beside).toEqual([{ partition: 2, suspects: [{ ...suspect, announced: false }] }]));
+    await passing(revoked);
   });
 
   it('lets suspects of several partitions run alone one after the other, each announced when it does', async () => {

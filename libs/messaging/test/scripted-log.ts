@@ -25,7 +25,10 @@ export interface Written {
  */
 export class ScriptedLog {
   readonly commits: OffsetCommit[] = [];
+  /** Those that were not answered yet, too. */
+  readonly requested: OffsetCommit[] = [];
   readonly paused = new Set<number>();
+  takesCommit = (): Promise<void> => Promise.resolve();
   commitError: Error | null = null;
   left = false;
   isInSession = true;
@@ -120,7 +123,8 @@ export class ScriptedLog {
     return {
       assignment: () => [...this.owned].map((partition): TopicPartition => ({ topic: TOPIC, partition })),
       commit: async (offsets) => {
-        await Promise.resolve();
+        this.requested.push(...offsets);
+        await this.takesCommit();
         if (this.commitError !== null) throw this.commitError;
         if (mine()) this.commits.push(...offsets.filter(({ partition }) => this.owned.has(partition)));
       },

@@ -44,7 +44,7 @@ export class CrashGuard<T extends Guarded> {
   #unconfirmed: T[] = [];
   /** To run alone, and how to go on then. Not announced before nothing else runs: what kills the process until then is not one of these. */
   readonly #apart = new Map<T, () => void>();
-  /** Waiting for another try. */
+  /** Not announced: waiting for another try, or about to go with their partition. */
   readonly #resting = new Set<T>();
   /** About to try again, once announced and once the commit that says so is acknowledged. */
   #returning: Returning<T>[] = [];
@@ -156,28 +156,23 @@ export class CrashGuard<T extends Guarded> {
     return [...confirmed, ...rest];
   }
 
-  /** The record did not kill the process: it was completed, or it failed alive. */
-  survived(task: T): void {
-    this.letGo(task);
-    this.#apart.delete(task);
-  }
-
-  /** Its partition goes before it ran: it does not wait to be alone any more, and stays a suspect for whoever owns it next. */
-  letGo(task: T): void {
-    task.alone = false;
-    this.#apart.get(task)?.();
+  /** Its partition goes before it ran: it waits for nothing any more, and stays a suspect for whoever owns it next. True when a commit is to say so. */
+  letGo(task: T): boolean {
+    this.#waitsNoMore(task);
+    if (task.deaths > 0) this.#resting.add(task);
+    return this.#announced.delete(task.record.offset);
   }
 
   completed(task: T): void {
     this.#resting.delete(task);
     if (this.#announced.size + this.#apart.size === 0) return;
     this.#announced.delete(task.record.offset);
-    this.survived(task);
+    this.#waitsNoMore(task);
   }
 
   /** It waits for another try, and who runs alone meanwhile must not be suspected together with it. True when a commit is to say so. */
   rests(task: T): boolean {
-    this.survived(task);
+    this.#waitsNoMore(task);
     if (!this.#announced.delete(task.record.offset)) return false;
     this.#resting.add(task);
     return true;
@@ -194,7 +189,7 @@ export class CrashGuard<T extends Guarded> {
 
   close(): void {
     this.#isClosed = true;
-    for (const task of this.#apart.keys()) this.survived(task);
+    for (const task of this.#apart.keys()) this.#waitsNoMore(task);
     for (const { tryAgain } of [...this.#returning, ...this.#returned]) tryAgain();
   }
 
@@ -209,6 +204,12 @@ export class CrashGuard<T extends Guarded> {
   #setApart(task: T, goOn = (): void => {}): void {
     task.alone = true;
     this.#apart.set(task, goOn);
+  }
+
+  #waitsNoMore(task: T): void {
+    task.alone = false;
+    this.#apart.get(task)?.();
+    this.#apart.delete(task);
   }
 
   #mayAnnounce(task: T): boolean {

@@ -258,8 +258,13 @@ export class ParallelConsumer {
       if (task.line !== null) this.#schedulerOf(task).remove(task);
       else if (this.#runner.waiting.has(task)) this.#schedulerOf(task).share(task);
       else continue;
-      partition.guard.letGo(task);
+      this.#withdraw(task);
     }
+  }
+
+  /** Nothing runs alone before it is committed that this one is announced no more. */
+  #withdraw(task: Task): void {
+    if (task.partition.guard.letGo(task)) this.#committer.completed(task.partition);
   }
 
   #close(key: string): void {
@@ -354,7 +359,7 @@ export class ParallelConsumer {
     for (const partition of partitions) {
       if (partition.lost) continue;
       for (const task of partition.guard.confirmed()) {
-        if (partition.isLeaving) partition.guard.letGo(task);
+        if (partition.isLeaving) this.#withdraw(task);
         else this.#scheduler.enqueue(task);
       }
       if (partition.guard.wantsCommit && !partition.isLeaving) this.#committer.changed(partition);
