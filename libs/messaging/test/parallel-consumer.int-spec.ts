@@ -529,6 +529,22 @@ describe('parallel consumer', () => {
     expect(suspectsOf(log, 0)).toEqual([]);
   });
 
+  it('commits the end of one that ran alone as soon as the commit that was under way meanwhile is answered', async () => {
+    const log = new ScriptedLog();
+    writeSuspect(log, 0);
+    const handler = new ScriptedHandler();
+    log.takesCommit = () => time.wait(20);
+    await consume(log, { handle: handler.handle });
+    await passing(log.assign(0, 1));
+    await eventually(() => expect(handler.running).toEqual(['0:0']));
+    const requested = log.requested.length;
+    log.write(1);
+    await eventually(() => expect(log.requested).toHaveLength(requested + 1));
+    handler.end('0:0');
+    await elapse(50);
+    expect([log.committed(0), handler.running]).toEqual([1, ['1:0']]);
+  });
+
   it('tries a suspect that failed alone again alone', async () => {
     const log = new ScriptedLog();
     writeSuspect(log, 0);

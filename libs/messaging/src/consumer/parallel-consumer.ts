@@ -364,6 +364,7 @@ export class ParallelConsumer {
       }
       if (partition.guard.wantsCommit && !partition.isLeaving) this.#committer.changed(partition);
     }
+    if (!this.#scheduler.others.isOpen) this.#commits.commit();
     this.#dispatcher.wake();
   }
 }
