@@ -278,14 +278,15 @@ export class SimulatedMember implements GroupMember {
     if (going.length === 0) return;
     const { drainTimeoutMs, listener } = this.options;
     let isOver = false;
+    const left = (): Ownership[] => going.filter((each) => this.#owned.get(nameOf(each)) === each);
     this.cluster.referee.revoking(this.process, going);
     const revoked = listener.revoking(going.map(({ topic, partition }) => ({ topic, partition }))).then(() => {
-      if (!isOver) this.cluster.referee.drained(this.process, going);
+      if (!isOver) this.cluster.referee.drained(this.process, left());
     });
     const isDrained = await Promise.race([revoked.then(() => true), this.process.wait(drainTimeoutMs).then(() => false)]);
     if (!isDrained) this.cluster.tally.count('drainsOver');
     isOver = true;
-    const still = going.filter((each) => this.#owned.get(nameOf(each)) === each);
+    const still = left();
     this.#lose(still);
     if (this.#leaving !== 'no') return;
     const back = still.filter((each) => this.#assigned.has(nameOf(each)));
