@@ -584,6 +584,30 @@ describe('parallel consumer', () => {
     await eventually(() => expect(handler.running).toEqual(['1:1']));
   });
 
+  it('tries a suspect again alone that failed after its partition had gone without it', async () => {
+    const log = new ScriptedLog();
+    writeSuspect(log, 0);
+    const handler = new ScriptedHandler();
+    await consume(log, { handle: handler.handle }, { onRevoke: 'complete-running' });
+    await passing(log.assign(0, 1));
+    await eventually(() => expect(handler.running).toEqual(['0:0']));
+    await passing(log.revoke(0));
+    log.lose(0);
+    log.write(1);
+    handler.end('0:0', broken(true));
+    await eventually(() => expect(handler.running).toEqual(['1:0']));
+    await elapse(5_000);
+    log.write(1);
+    await elapse(500);
+    expect(handler.running).toEqual(['1:0']);
+    handler.end('1:0');
+    await eventually(() => expect(handler.running).toEqual(['0:0']));
+    await elapse(500);
+    handler.end('0:0');
+    await eventually(() => expect(handler.running).toEqual(['1:1']));
+    expect(handler.started).toEqual(['0:0', '1:0', '0:0', '1:1']);
+  });
+
   it('starts a record again that it lost and got back, after its first call has ended where the order demands it', async () => {
     const log = new ScriptedLog();
     const handler = new ScriptedHandler();

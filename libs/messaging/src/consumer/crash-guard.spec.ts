@@ -5,6 +5,7 @@ import { NOTHING_KNOWN, type OffsetProgress } from './offset-metadata.js';
 class Work implements Guarded {
   deaths = 0;
   alone = false;
+  completed = false;
   readonly record: { readonly offset: number };
   constructor(offset: number) {
     this.record = { offset };

@@ -27,6 +27,7 @@ export interface Guarded {
   readonly record: { readonly offset: number };
   deaths: number;
   alone: boolean;
+  readonly completed: boolean;
 }
 
 interface Returning<T> {
@@ -46,6 +47,8 @@ export class CrashGuard<T extends Guarded> {
   readonly #apart = new Map<T, () => void>();
   /** Not announced: waiting for another try, or about to go with their partition. */
   readonly #resting = new Set<T>();
+  /** Completed while it ran, which failed: about to try again alone like any other of its kind, though nobody is to be told. */
+  readonly #outlived = new Map<T, () => void>();
   /** About to try again, once announced and once the commit that says so is acknowledged. */
   #returning: Returning<T>[] = [];
   #returned: Returning<T>[] = [];
@@ -127,6 +130,8 @@ export class CrashGuard<T extends Guarded> {
 
   /** Nothing else runs, so it is announced with the next commit; true once that is acknowledged. */
   announceAlone(task: T): boolean {
+    this.#outlived.get(task)?.();
+    if (this.#outlived.delete(task)) return true;
     const isIt = (each: Returning<T>): boolean => each.task === task;
     if (this.#announced.has(task.record.offset)) return !this.#returned.some(isIt);
     const tryAgain = this.#apart.get(task);
@@ -180,6 +185,7 @@ export class CrashGuard<T extends Guarded> {
 
   /** Resolves when it may try again; null when it may at once. */
   returns(task: T): Promise<void> | null {
+    if (task.completed) return mustRunAlone(task) ? this.#outlives(task) : null;
     if (this.#isClosed || !this.#resting.delete(task)) return null;
     return new Promise((tryAgain) => {
       if (mustRunAlone(task)) this.#setApart(task, tryAgain);
@@ -204,6 +210,11 @@ export class CrashGuard<T extends Guarded> {
   #setApart(task: T, goOn = (): void => {}): void {
     task.alone = true;
     this.#apart.set(task, goOn);
+  }
+
+  #outlives(task: T): Promise<void> {
+    task.alone = true;
+    return new Promise((tryAgain) => this.#outlived.set(task, tryAgain));
   }
 
   #waitsNoMore(task: T): void {

@@ -307,13 +307,13 @@ export class ParallelConsumer {
   async #returns(task: Task): Promise<void> {
     const { guard, isLeaving } = task.partition;
     const scheduler = this.#schedulerOf(task);
-    const announced = isLeaving ? null : guard.returns(task);
+    const announced = isLeaving && !task.completed ? null : guard.returns(task);
     const { alone } = task;
     // One that has to be alone rests until nothing else runs.
     if (alone) scheduler.isolate(task);
     else scheduler.rests(false);
     if (announced === null) return;
-    this.#committer.changed(task.partition);
+    if (!task.completed) this.#committer.changed(task.partition);
     this.#commits.commit();
     this.#dispatcher.wake();
     await announced;
