@@ -22,6 +22,8 @@ const GLANCE_MS = 250;
 const LIVES_OF_POISON_MS = 120_000;
 const RESTART_MS = 300;
 const PROCESSES_MAX = 5;
+/** A hanging function keeps twice its limit, and a partition that was held goes on when less than a quarter of the buffer is in use. */
+const WINDOWS_WITH_ROOM = 9;
 /** What a record without a value takes at most. */
 const RECORD_BYTES_MAX = 600;
 
@@ -316,7 +318,8 @@ class World {
     const { records, callMs, poison, hangingRecords, maxInFlight, bulkheadLimit, maxBufferedRecords, valueBytesMax, quota } =
       this.#scenario;
     const hasRoom =
-      maxBufferedRecords >= records * 4 || (quota !== null && quota.worksOffMs <= HANGING_MS && maxBufferedRecords >= bulkheadLimit * 6);
+      maxBufferedRecords >= records * 4 ||
+      (quota !== null && quota.worksOffMs <= HANGING_MS && maxBufferedRecords >= bulkheadLimit * WINDOWS_WITH_ROOM);
     const isApart = maxInFlight > bulkheadLimit && hasRoom && valueBytesMax === 0 && !this.#referee.suspectsWait(isHanging);
     const hangingMs = hangingRecords > 0 && !isApart ? HANGING_MS * (5 + hangingRecords) : 0;
     // One at a time, 1.2 × as long on average, some of them three times.
