@@ -608,6 +608,23 @@ describe('parallel consumer', () => {
     expect(handler.started).toEqual(['0:0', '1:0', '0:0', '1:1']);
   });
 
+  it('starts nothing more of what may run at once when its session ends meanwhile, and the rest once it is certain', async () => {
+    const log = new ScriptedLog();
+    const started: number[] = [];
+    await consume(log, {
+      handle: async ({ offset }) => {
+        started.push(offset);
+        log.isInSession = started.length !== 2;
+      },
+    });
+    await passing(log.assign(0));
+    for (let i = 0; i < 4; i++) log.write(0);
+    await elapse(500);
+    expect(started).toEqual([0, 1]);
+    log.isInSession = true;
+    await eventually(() => expect(started).toEqual([0, 1, 2, 3]));
+  });
+
   it('starts a record again that it lost and got back, after its first call has ended where the order demands it', async () => {
     const log = new ScriptedLog();
     const handler = new ScriptedHandler();

@@ -28,9 +28,9 @@ export class Dispatcher {
   }
 
   start(): void {
-    if (!this.mayStart()) return;
     const nowMs = this.clock.nowMs();
-    while (this.#startedThisTurn < STARTS_PER_TURN) {
+    // Asked for each: the process may have been stopped between two of them.
+    while (this.#startedThisTurn < STARTS_PER_TURN && this.mayStart()) {
       const task = this.scheduler.next(nowMs);
       if (task === null) return;
       if (this.#startedThisTurn++ === 0) this.clock.nextTurn(this.#nextTurn);
