@@ -128,8 +128,14 @@ const underLoad = async (
 /** What is committed once nothing is left; as it is when that does not come. */
 const settled = async (endpoint: WatchedEndpoint, log: KafkaLog): Promise<LagFact[]> => {
   for (const giveUpAt = Date.now() + SETTLED_MS_MAX; ; await pause(200)) {
-    const [{ open }, lags] = [await endpoint.seen(), await lagsOf(log)];
-    const isCommitted = lags.every(({ endOffset, committedOffset }) => endOffset === (committedOffset ?? 0));
-    if ((open === 0 && isCommitted) || Date.now() > giveUpAt) return lags;
+    const isLast = Date.now() > giveUpAt;
+    try {
+      const [{ open }, lags] = [await endpoint.seen(), await lagsOf(log)];
+      const isCommitted = lags.every(({ endOffset, committedOffset }) => endOffset === (committedOffset ?? 0));
+      if ((open === 0 && isCommitted) || isLast) return lags;
+    } catch (error) {
+      // A broker that has just come back may not know its groups yet.
+      if (isLast) throw error;
+    }
   }
 };
