@@ -8,8 +8,11 @@ const schema = z.object({
   EXECUTIONS_CONNECTIONS_MAX: whole(4, 100).default(10),
   /** Results in one transaction; 1,000 is where the cost of a row stops falling. */
   EXECUTIONS_BATCH_RESULTS_MAX: whole(1, 5_000).default(1_000),
-  /** Recording transactions at once: while one waits, the other keeps Postgres busy. What is in flight is shared among them, so that more have smaller batches. */
-  EXECUTIONS_TRANSACTIONS_MAX: whole(1, 8).default(2),
+  /**
+   * Recording transactions at once: while one waits for the disk, the others keep two cores busy; three record a tenth more than two. What is in
+   * flight is shared among them, so that more have smaller batches.
+   */
+  EXECUTIONS_TRANSACTIONS_MAX: whole(1, 8).default(3),
   /** ms between looks at the due table: a retry is at most this late. */
   EXECUTIONS_CLAIM_EVERY_MS: whole(10, 60_000).default(250),
   /** Due rows claimed at once, by priority. Each brings its request, up to 256 KiB. */

@@ -6,9 +6,9 @@ export const EXECUTIONS_GROUP = 'executions';
 @ConsumerGroup(EXECUTIONS_GROUP)
 export class ExecutionsGroup implements ConsumerGroupHooks {
   readonly limits = {
-    // Three full batches: two being written, one being collected.
-    maxInFlight: 3_000,
-    maxBufferedRecords: 6_000,
+    // Five full batches: three being written, two being collected.
+    maxInFlight: 5_000,
+    maxBufferedRecords: 10_000,
     // Records can be 2 MiB; a batch takes 8 MiB.
     maxBufferedBytes: 64 * 1024 * 1024,
     // A recording transaction takes well under a second; what is cut off is recorded again elsewhere.
