@@ -475,24 +475,6 @@ describe('parallel consumer', () => {
     await eventually(() => expect(handler.started).toEqual(['1:0', '2:0']));
   });
 
-  it('counts a death during a drain for what still ran, and none from when it has handed over', async () => {
-    const log = new ScriptedLog();
-    for (let i = 0; i < 3; i++) log.write(0);
-    const { metadata } = encodeOffsetMetadata({ topic: TOPIC, partition: 0 }, 0, { isOpen: true, suspects: [], completed: [] });
-    log.commits.push({ topic: TOPIC, partition: 0, offset: 0, metadata });
-    const handler = new ScriptedHandler();
-    await consume(log, { handle: handler.handle }, { maxInFlight: 2, drainTimeoutMs: 60_000 });
-    await passing(log.assign(0));
-    await eventually(() => expect(handler.running).toEqual(['0:0', '0:1']));
-    const revoked = log.revoke(0);
-    handler.end('0:0');
-    await elapse(500);
-    expect(progressIn(log.commits, 0)).toMatchObject({ isOpen: true, suspects: [{ offset: 1, deaths: 0, announced: true }] });
-    handler.end('0:1');
-    await passing(revoked);
-    expect(progressIn(log.commits, 0)).toMatchObject({ isOpen: false, suspects: [] });
-  });
-
   it('announces no suspect while another one still is, whose partition goes before it ran', async () => {
     const log = new ScriptedLog();
     for (const partition of [0, 2]) writeSuspect(log, partition);

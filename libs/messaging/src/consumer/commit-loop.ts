@@ -39,10 +39,7 @@ export class CommitLoop {
   /** The last commit before these go. It is tried twice; what does not get through is done again by the next owner. */
   async handOver(partitions: readonly OwnedPartition[]): Promise<void> {
     await this.#underWay;
-    for (const partition of partitions) {
-      partition.isHandedOver = true;
-      if (!partition.lost) this.committer.changed(partition);
-    }
+    for (const partition of partitions) if (!partition.lost) this.committer.changed(partition);
     for (let tries = 0; tries < HANDOVER_TRIES && partitions.some((partition) => this.committer.awaits(partition)); ) {
       this.committer.urge();
       if (this.commit()) tries++;

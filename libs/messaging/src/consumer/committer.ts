@@ -86,12 +86,13 @@ export class CommitRequest {
 
   constructor(changed: readonly OwnedPartition[]) {
     for (const partition of changed) {
-      const { topic, partition: number, tracker, guard, isLeaving, isHandedOver } = partition;
+      const { topic, partition: number, tracker, guard, isLeaving } = partition;
       const offset = tracker.watermark();
       if (offset < 0) continue;
       if (!isLeaving) guard.announce();
-      const suspects = guard.suspects().map((suspect) => ({ ...suspect, announced: suspect.announced && !isHandedOver }));
-      const progress = { isOpen: !isHandedOver, suspects, completed: tracker.completedAbove() };
+      // Handed over by a process that has not died.
+      const suspects = guard.suspects().map((suspect) => ({ ...suspect, announced: suspect.announced && !isLeaving }));
+      const progress = { isOpen: !isLeaving, suspects, completed: tracker.completedAbove() };
       const { metadata, isCrowded } = encodeOffsetMetadata(partition, offset, progress);
       partition.isCrowded = isCrowded;
       if (offset === partition.committedOffset && metadata === partition.committedMetadata && guard.waiting === 0) continue;

@@ -38,10 +38,8 @@ export class OwnedPartition implements TopicPartition {
   /** So much is done between what is not that the text beside the offset may soon not hold it. */
   isCrowded = false;
   lost = false;
-  /** Closed from when it is about to go until it is lost: nothing of it starts. */
+  /** Closed from when it is about to go until it is lost: nothing of it starts, and what is committed hands it over. */
   readonly gate = new Gate();
-  /** What is committed says so from when its drain is over: until then a record may still kill the process. */
-  isHandedOver = false;
   running = newRunning();
 
   /** `before`: what this process wrote when it owned the partition last. */
