@@ -6,9 +6,8 @@ import { Injectable } from '@nestjs/common';
 import { RegistryCache } from '@cf/registry-cache';
 import type { EntityManager } from 'typeorm';
 import type { NewNotification } from '../notifications/notification.js';
-import { byFunction, placeOf } from './fold-deltas.js';
 import { type CircuitWord, FunctionCircuits } from './function-circuits.repository.js';
-import type { FunctionOf } from './function-health.repository.js';
+import { byFunction, type FunctionOf, placeOf } from './function-of.js';
 import { latestWords } from './latest-words.js';
 import { voidUntil } from './void-until.js';
 

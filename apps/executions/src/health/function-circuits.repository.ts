@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { BREAKER, type Lane } from '@cf/contract';
 import type { EntityManager } from 'typeorm';
-import type { FunctionOf } from './function-health.repository.js';
+import { asArrays, type FunctionOf } from './function-of.js';
 import type { CircuitNews } from './tally.js';
 
 export type CircuitWord = FunctionOf & CircuitNews;
@@ -58,11 +58,7 @@ export class FunctionCircuits {
 
   /** The lanes that opened or closed since this was asked last; a word counts while its worker knows its circuit. */
   change(manager: EntityManager, functions: readonly HeardFunction[]): Promise<CircuitChange[]> {
-    return manager.query(CHANGE, [
-      functions.map(({ orgId }) => orgId),
-      functions.map(({ cloudFunctionId }) => cloudFunctionId),
-      functions.map(({ voidUntil }) => voidUntil),
-    ]);
+    return manager.query(CHANGE, [...asArrays(functions), functions.map(({ voidUntil }) => voidUntil)]);
   }
 
   /** The next functions with an open lane, in the order of their ids. */

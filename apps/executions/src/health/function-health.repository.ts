@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { ExecutionsDatabase } from '../database/executions-database.js';
+import { msOf } from '../database/has-passed.js';
 import { FunctionCircuits, type HeardFunction } from './function-circuits.repository.js';
+import { asArrays, type FunctionOf } from './function-of.js';
 import type { ReachedLevel } from './notice-failures.js';
 import type { Tally } from './tally.js';
 
@@ -15,11 +17,6 @@ export interface HealthBucket {
   readonly tally: Tally;
 }
 
-export interface FunctionOf {
-  readonly orgId: string;
-  readonly cloudFunctionId: string;
-}
-
 /** Buckets that become hours in one transaction. */
 export const ROLLED_UP_MAX = 5_000;
 
@@ -31,11 +28,6 @@ const SAVE_BUCKETS = `
   SELECT given."orgId", given."cloudFunctionId", given."span", given."bucketAt", given."tally"
   FROM json_to_recordset($1::json) AS given("orgId" uuid, "cloudFunctionId" uuid, "span" text, "bucketAt" timestamptz, "tally" json)
   ON CONFLICT (cloud_function_id, span, bucket_at, org_id) DO UPDATE SET tally = excluded.tally`;
-
-const asArrays = (functions: readonly FunctionOf[]): [string[], string[]] => [
-  functions.map(({ orgId }) => orgId),
-  functions.map(({ cloudFunctionId }) => cloudFunctionId),
-];
 
 @Injectable()
 export class FunctionHealthRepository {
@@ -113,7 +105,7 @@ export class FunctionHealthRepository {
     const { orgId, cloudFunctionId } = heard;
     return this.database.tenant(orgId, async (manager) => {
       const buckets: HealthBucket[] = await manager.query(
-        `SELECT ${BUCKET} FROM function_health WHERE org_id = $1 AND cloud_function_id = $2 AND bucket_at >= now() - $3 * interval '1 millisecond'`,
+        `SELECT ${BUCKET} FROM function_health WHERE org_id = $1 AND cloud_function_id = $2 AND bucket_at >= now() - ${msOf('$3')}`,
         [orgId, cloudFunctionId, keptMs],
       );
       const [waiting] = (await manager.query(

@@ -1,4 +1,4 @@
-import { functionKey } from './fold-deltas.js';
+import { functionKey } from './function-of.js';
 import type { CircuitWord } from './function-circuits.repository.js';
 
 const keyOf = ({ lane, worker, ...of }: CircuitWord): string => `${functionKey(of)}/${lane}/${worker}`;

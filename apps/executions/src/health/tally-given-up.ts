@@ -1,5 +1,5 @@
 import type { Execution } from '../execution.js';
-import { byFunction } from './fold-deltas.js';
+import { byFunction } from './function-of.js';
 import type { HealthDelta } from './health-delta.js';
 import { bucketMsOf, emptyTally } from './tally.js';
 
