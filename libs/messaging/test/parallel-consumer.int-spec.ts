@@ -547,6 +547,16 @@ describe('parallel consumer', () => {
     expect([log.committed(0), handler.running]).toEqual([1, ['1:0']]);
   });
 
+  /** The suspect fails, and its pause is over while another record runs; one more waits. */
+  const failsAndRests = async (log: ScriptedLog, handler: ScriptedHandler): Promise<void> => {
+    log.write(1);
+    handler.end('0:0', broken(true));
+    await eventually(() => expect(handler.running).toEqual(['1:0']));
+    await elapse(5_000);
+    log.write(1);
+    await elapse(500);
+  };
+
   it('tries a suspect that failed alone again alone', async () => {
     const log = new ScriptedLog();
     writeSuspect(log, 0);
@@ -554,12 +564,7 @@ describe('parallel consumer', () => {
     await consume(log, { handle: handler.handle });
     await passing(log.assign(0, 1));
     await eventually(() => expect(handler.running).toEqual(['0:0']));
-    log.write(1);
-    handler.end('0:0', broken(true));
-    await eventually(() => expect(handler.running).toEqual(['1:0']));
-    await elapse(5_000);
-    log.write(1);
-    await elapse(500);
+    await failsAndRests(log, handler);
     expect([handler.running, suspectsOf(log, 0)]).toEqual([['1:0'], [{ offset: 0, deaths: 2, announced: false }]]);
     handler.end('1:0');
     await eventually(() => expect(handler.running).toEqual(['0:0']));
@@ -577,12 +582,7 @@ describe('parallel consumer', () => {
     await eventually(() => expect(handler.running).toEqual(['0:0']));
     await passing(log.revoke(0));
     log.lose(0);
-    log.write(1);
-    handler.end('0:0', broken(true));
-    await eventually(() => expect(handler.running).toEqual(['1:0']));
-    await elapse(5_000);
-    log.write(1);
-    await elapse(500);
+    await failsAndRests(log, handler);
     expect(handler.running).toEqual(['1:0']);
     handler.end('1:0');
     await eventually(() => expect(handler.running).toEqual(['0:0']));
