@@ -427,12 +427,17 @@ describe('parallel consumer', () => {
     handler.endAll();
   });
 
+  /** So many of the first records of the partition are suspects; a process died now. */
+  const suspect = (log: ScriptedLog, partition: number, count: number, deaths: number): void => {
+    const suspects = Array.from({ length: count }, (_, offset) => ({ offset, deaths: deaths - 1, announced: true }));
+    const { metadata } = encodeOffsetMetadata({ topic: TOPIC, partition }, 0, { isOpen: true, suspects, completed: [] });
+    log.commits.push({ topic: TOPIC, partition, offset: 0, metadata });
+  };
+
   /** A record that has to run alone. */
   const writeSuspect = (log: ScriptedLog, partition: number): void => {
     log.write(partition);
-    const suspects = [{ offset: 0, deaths: 1, announced: true }];
-    const { metadata } = encodeOffsetMetadata({ topic: TOPIC, partition }, 0, { isOpen: true, suspects, completed: [] });
-    log.commits.push({ topic: TOPIC, partition, offset: 0, metadata });
+    suspect(log, partition, 1, 2);
   };
 
   const progressIn = (commits: readonly OffsetCommit[], partition: number): OffsetProgress => {
@@ -441,6 +446,113 @@ describe('parallel consumer', () => {
   };
 
   const suspectsOf = (log: ScriptedLog, partition: number): readonly Suspect[] => progressIn(log.commits, partition).suspects;
+
+  it('announces a suspect when its turn has come, and starts it once that is acknowledged', async () => {
+    const log = new ScriptedLog();
+    for (const key of ['a', 'a', 'b']) log.write(0, { key });
+    suspect(log, 0, 3, 1);
+    const handler = new ScriptedHandler();
+    log.takesCommit = () => time.wait(20);
+    await consume(log, { handle: handler.handle, orderKey: byKey });
+    await passing(log.assign(0));
+    const announced = (commits: readonly OffsetCommit[]): number[] =>
+      progressIn(commits, 0).suspects.flatMap(({ offset, announced }) => (announced ? [offset] : []));
+    await eventually(() => expect(announced(log.requested)).toEqual([0, 2]));
+    expect(handler.started).toEqual([]);
+    await eventually(() => expect(handler.running).toEqual(['0:0', '0:2']));
+    expect(announced(log.commits)).toEqual([0, 2]);
+    handler.end('0:0');
+    await eventually(() => expect(handler.started).toEqual(['0:0', '0:2', '0:1']));
+    expect(announced(log.commits)).toEqual([1, 2]);
+  });
+
+  it('goes on with what lies behind suspects of a slow function that have no place', async () => {
+    const log = new ScriptedLog();
+    for (let i = 0; i < 20; i++) log.write(0, { key: `slow ${i % 10}`, headers: { 'function-id': 'slow' } });
+    for (let i = 0; i < 20; i++) log.write(0, { headers: { 'function-id': 'quick' } });
+    suspect(log, 0, 20, 1);
+    const handler = new ScriptedHandler();
+    const isSlow = ({ headers }: LogRecord): boolean => headers['function-id'] === 'slow';
+    const handle = async (record: LogRecord, context: RecordContext): Promise<void> => {
+      if (isSlow(record)) await handler.handle(record, context);
+    };
+    const consumer = await consume(log, { handle, orderKey: byKey, bulkhead: byFunction(100) }, { maxInFlight: 100 });
+    await passing(log.assign(0));
+    await eventually(() => expect(consumer.stats()).toMatchObject({ records: 20, inFlight: 8 }));
+    expect(handler.running).toEqual([0, 1, 2, 3, 4, 5, 6, 7].map((offset) => `0:${offset}`));
+    handler.end('0:3');
+    await eventually(() => expect(handler.started).toHaveLength(9));
+    expect(handler.running.at(-1)).toBe('0:8');
+    await eventually(() => {
+      handler.endAll();
+      expect(log.committed(0)).toBe(40);
+    });
+    expect(handler.runningMax).toBe(8);
+    const chats = handler.started.map((name) => Number(name.slice(2)) % 10);
+    for (const [i, name] of handler.started.entries()) if (Number(name.slice(2)) >= 10) expect(chats.slice(0, i)).toContain(chats[i]);
+  });
+
+  it.each(['drain', 'complete-running'] as const)(
+    'leaves what was announced and has not begun to the next owner (%s)',
+    async (onRevoke) => {
+      const log = new ScriptedLog();
+      for (const key of ['a', 'a', 'b']) log.write(0, { key });
+      suspect(log, 0, 3, 1);
+      const handler = new ScriptedHandler();
+      log.takesCommit = () => time.wait(20);
+      const consumer = await consume(log, { handle: handler.handle, orderKey: byKey }, { onRevoke });
+      await passing(log.assign(0, 1));
+      await eventually(() => expect(progressIn(log.requested, 0).suspects.filter(({ announced }) => announced)).toHaveLength(2));
+      await passing(log.revoke(0));
+      expect([log.committed(0), suspectsOf(log, 0).length, suspectsOf(log, 0).some(({ announced }) => announced)]).toEqual([0, 3, false]);
+      await elapse(500);
+      log.lose(0);
+      log.write(1);
+      await eventually(() => expect(handler.started).toEqual(['1:0']));
+      expect(consumer.stats()).toMatchObject({ queued: 0, inFlight: 1, records: 1 });
+    },
+  );
+
+  it('begins what was announced only when the partition is its own for certain', async () => {
+    const log = new ScriptedLog();
+    log.write(0);
+    suspect(log, 0, 1, 1);
+    const handler = new ScriptedHandler();
+    log.takesCommit = () => time.wait(20);
+    await consume(log, { handle: handler.handle });
+    await passing(log.assign(0));
+    await eventually(() => expect(progressIn(log.requested, 0).suspects.some(({ announced }) => announced)).toBe(true));
+    log.isInSession = false;
+    await elapse(5_000);
+    expect([suspectsOf(log, 0).length, handler.started]).toEqual([1, []]);
+    log.isInSession = true;
+    await eventually(() => expect(handler.started).toEqual(['0:0']));
+  });
+
+  it('does not take a function for slow whose calls wait for the log', async () => {
+    const log = new ScriptedLog();
+    for (let i = 0; i < 50; i++) log.write(0, { headers: { 'function-id': 'fn' } });
+    suspect(log, 0, 50, 1);
+    const surplus: number[] = [];
+    const handler = new ScriptedHandler();
+    const handle = async (record: LogRecord, context: RecordContext): Promise<void> => {
+      if (context.isSurplus) surplus.push(record.offset);
+      else await handler.handle(record, context);
+    };
+    const quota = { callMs: 1_000, worksOffMs: 5_000 };
+    const consumer = await consume(log, { handle, bulkhead: byFunction(4) }, { quota });
+    await passing(log.assign(0));
+    await eventually(() => expect(handler.running).toHaveLength(4));
+    log.commitError = new Error('coordinator is away');
+    handler.endAll();
+    await eventually(() => expect(consumer.stats()).toMatchObject({ records: 46, inFlight: 4 }));
+    await elapse(30_000);
+    expect(surplus).toEqual([]);
+    log.commitError = null;
+    await eventually(() => expect(handler.running).toHaveLength(4));
+    await elapse(6_000);
+    expect(surplus.length).toBeGreaterThan(0);
+  });
 
   it('holds up nobody with a suspect that was to run alone when its partition went', async () => {
     const log = new ScriptedLog();

@@ -3,6 +3,8 @@ import { LinkedLine, type InLine } from './linked-line.js';
 import { type Contender, Turns } from './turns.js';
 
 const WEIGHT_OF_LAST_CALL = 1 / 8;
+/** It holds its slot and waits to be announced. */
+export const NOT_CALLED = -1;
 
 export interface Schedulable<T extends InLine<T> & Arrived<T>> extends InLine<T>, Arrived<T> {
   readonly orderKey: string | null;
@@ -11,9 +13,12 @@ export interface Schedulable<T extends InLine<T> & Arrived<T>> extends InLine<T>
   readonly tenantKey: string | null;
   /** Holds a slot. */
   running: boolean;
-  startedAtMs: number;
+  /** Between two tries. */
+  resting: boolean;
+  /** `NOT_CALLED` until then. */
+  calledAtMs: number;
   /** Starts when nothing else runs, and nothing else starts meanwhile. */
-  alone: boolean;
+  readonly alone: boolean;
 }
 
 /** Whose bulkheads they are, and what they hold of the slots together. */
@@ -39,7 +44,9 @@ export class BulkheadState<T extends Schedulable<T>> implements Contender<Bulkhe
   readonly ready = new LinkedLine<T>();
   /** Not started, those behind their order key included. */
   readonly queued = new Arrivals<T>();
-  #startsMs = 0;
+  /** Of the running, those whose call has begun. */
+  calls = 0;
+  #callsMs = 0;
   #endedCallMs = 0;
 
   constructor(
@@ -47,19 +54,22 @@ export class BulkheadState<T extends Schedulable<T>> implements Contender<Bulkhe
     readonly tenant: TenantState<T>,
   ) {}
 
-  started(atMs: number): void {
-    this.running++;
-    this.#startsMs += atMs;
+  called(task: T, atMs: number): void {
+    task.calledAtMs = atMs;
+    this.calls++;
+    this.#callsMs += atMs;
   }
 
-  ended(startedAtMs: number, nowMs: number): void {
+  ended({ calledAtMs }: T, nowMs: number): void {
     this.running--;
-    this.#startsMs -= startedAtMs;
-    this.#endedCallMs += (nowMs - startedAtMs - this.#endedCallMs) * WEIGHT_OF_LAST_CALL;
+    if (calledAtMs === NOT_CALLED) return;
+    this.calls--;
+    this.#callsMs -= calledAtMs;
+    this.#endedCallMs += (nowMs - calledAtMs - this.#endedCallMs) * WEIGHT_OF_LAST_CALL;
   }
 
   /** How long a call takes, by those that ended and by those that run: calls that hang do not end. */
   callMs(nowMs: number): number {
-    return Math.max(this.#endedCallMs, this.running === 0 ? 0 : nowMs - this.#startsMs / this.running);
+    return Math.max(this.#endedCallMs, this.calls === 0 ? 0 : nowMs - this.#callsMs / this.calls);
   }
 }

@@ -8,6 +8,8 @@ const HANDOVER_TRIES = 2;
 /** Carries out what the committer decides, one request at a time. */
 export class CommitLoop {
   #underWay: Promise<void> = Promise.resolve();
+  /** Another is to follow the one that is under way. */
+  #isAsked = false;
 
   constructor(
     private readonly committer: Committer,
@@ -22,11 +24,12 @@ export class CommitLoop {
     const member = this.member();
     const request = member === null ? null : this.committer.begin(this.clock.nowMs());
     if (member === null || request === null) return false;
+    this.#isAsked = false;
     this.#underWay = member.commit(request.offsets).then(
       () => {
         this.committer.succeeded(request);
         this.committed(request.partitions);
-        if (this.committer.isDue()) this.commit();
+        if (this.committer.isDue() || this.#isAsked) this.commit();
       },
       (error: unknown) => {
         this.committer.failed(request, this.clock.nowMs());
@@ -34,6 +37,12 @@ export class CommitLoop {
       },
     );
     return true;
+  }
+
+  /** After the caller has returned, so that what it still changes is in it, or after the one that is under way. */
+  soon(): void {
+    if (this.committer.isUnderWay) this.#isAsked = true;
+    else queueMicrotask(() => this.commit());
   }
 
   /** The last commit before these go. It is tried twice; what does not get through is done again by the next owner. */

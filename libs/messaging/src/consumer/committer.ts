@@ -89,13 +89,12 @@ export class CommitRequest {
       const { topic, partition: number, tracker, guard, isLeaving } = partition;
       const offset = tracker.watermark();
       if (offset < 0) continue;
-      if (!isLeaving) guard.announce();
       // Handed over by a process that has not died.
-      const suspects = guard.suspects().map((suspect) => ({ ...suspect, announced: suspect.announced && !isLeaving }));
+      const suspects = guard.tell().map((suspect) => ({ ...suspect, announced: suspect.announced && !isLeaving }));
       const progress = { isOpen: !isLeaving, suspects, completed: tracker.completedAbove() };
       const { metadata, isCrowded } = encodeOffsetMetadata(partition, offset, progress);
       partition.isCrowded = isCrowded;
-      if (offset === partition.committedOffset && metadata === partition.committedMetadata && guard.waiting === 0) continue;
+      if (offset === partition.committedOffset && metadata === partition.committedMetadata && !guard.awaitsCommit) continue;
       this.partitions.push(partition);
       this.offsets.push({ topic, partition: number, offset, metadata });
       partition.sent = { offset, metadata };

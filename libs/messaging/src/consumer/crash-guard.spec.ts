@@ -1,9 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import { CrashGuard, type Guarded } from './crash-guard.js';
+import type { LinkedLine } from './linked-line.js';
 import { NOTHING_KNOWN, type OffsetProgress } from './offset-metadata.js';
 
-class Work implements Guarded {
+class Work implements Guarded<Work> {
+  before: Work | null = null;
+  after: Work | null = null;
+  line: LinkedLine<Work> | null = null;
   deaths = 0;
+  suspected = false;
   alone = false;
   completed = false;
   readonly record: { readonly offset: number };
@@ -12,90 +17,127 @@ class Work implements Guarded {
   }
 }
 
-/** One life of a process with a partition: what it starts for these offsets, and what its last commit said. */
+/** One life of a process with a partition: what it has started, one that must be alone only when nothing else runs. */
 class Life {
   readonly guard: CrashGuard<Work>;
-  readonly started: Work[] = [];
+  readonly running: Work[] = [];
+  #turns: Work[] = [];
 
   constructor(restored: OffsetProgress, offsets: readonly number[], bufferedRecordsMax = 1_000) {
     this.guard = new CrashGuard<Work>(restored, bufferedRecordsMax);
     for (const offset of offsets) {
       const work = new Work(offset);
-      if (!this.guard.holds(work)) this.started.push(work);
+      if (!this.guard.holds(work)) this.#turns.push(work);
     }
     this.commit();
+    this.start();
   }
 
   commit(): void {
-    this.guard.announce();
-    const confirmed = this.guard.confirmed();
-    for (const work of confirmed) if (work.alone && !this.guard.announceAlone(work)) this.guard.announce();
-    this.started.push(...confirmed, ...this.guard.confirmed());
+    this.guard.tell();
+    this.#turns.push(...this.guard.confirmed());
   }
 
-  complete(offset: number): void {
-    this.guard.completed(this.started.find(({ record }) => record.offset === offset)!);
+  start(): void {
+    const left: Work[] = [];
+    let running = this.running.length;
+    for (const work of this.#turns) {
+      if (work.alone ? running > 0 : this.guard.asideOf(work) !== null) left.push(work);
+      else {
+        running++;
+        if (work.suspected) this.guard.announce(work, () => this.running.push(work));
+        else this.running.push(work);
+      }
+    }
+    this.#turns = left;
     this.commit();
   }
 
+  complete(offset: number): void {
+    const [work] = this.running.splice(this.offsets.indexOf(offset), 1);
+    this.guard.completed(work!);
+    this.start();
+  }
+
   die(): OffsetProgress {
-    return { isOpen: true, suspects: this.guard.suspects(), completed: [] };
+    return { isOpen: true, suspects: this.guard.tell(), completed: [] };
   }
 
   get offsets(): number[] {
-    return this.started.map(({ record }) => record.offset);
+    return this.running.map(({ record }) => record.offset);
   }
 }
 
-const upTo = (count: number): number[] => Array.from({ length: count }, (_, offset) => offset);
+const upTo = (count: number, from = 0): number[] => Array.from({ length: count - from }, (_, i) => from + i);
+const once = { isOpen: true, suspects: [], completed: [] };
 
 describe('crash guard', () => {
   it('lets nothing start before the partition is marked as owned, then everything at once', () => {
     const guard = new CrashGuard<Work>(NOTHING_KNOWN, 100);
     const [first, second] = [new Work(0), new Work(1)];
     expect([guard.holds(first), guard.wantsCommit, guard.waiting]).toEqual([true, true, 1]);
-    guard.announce();
-    expect(guard.suspects()).toEqual([]);
+    expect(guard.tell()).toEqual([]);
     expect(guard.confirmed()).toEqual([first]);
-    expect([guard.holds(second), guard.waiting]).toEqual([false, 0]);
+    expect([guard.holds(second), guard.waiting, second.suspected]).toEqual([false, 0, false]);
   });
 
-  it('is not careful after a partition was handed over', () => {
-    expect(new Life(NOTHING_KNOWN, upTo(500)).offsets).toHaveLength(500);
+  it('suspects nothing after a partition was handed over', () => {
+    const life = new Life(NOTHING_KNOWN, upTo(500));
+    expect([life.offsets.length, life.die().suspects]).toEqual([500, []]);
   });
 
   it('narrows down who kills the process and takes it out after three deaths and one alone', () => {
     const killer = 90;
-    const died = (life: Life): boolean => life.offsets.includes(killer);
     const first = new Life(NOTHING_KNOWN, upTo(200));
-    expect(died(first)).toBe(true);
+    expect(first.offsets).toContain(killer);
 
     const second = new Life(first.die(), upTo(200));
     expect(second.offsets).toEqual(upTo(128));
 
     const third = new Life(second.die(), upTo(200));
-    expect(third.offsets).toEqual(upTo(8));
-    for (let offset = 0; !died(third); offset++) third.complete(offset);
-    const suspects = third.die().suspects.filter(({ announced }) => announced);
-    expect(suspects.map(({ offset }) => offset)).toEqual([83, 84, 85, 86, 87, 88, 89, 90]);
+    expect(third.offsets).toEqual([...upTo(8), ...upTo(200, 128)]);
+    for (let offset = 0; !third.offsets.includes(killer); offset++) third.complete(offset);
+    const suspects = third.die().suspects.filter(({ announced, deaths }) => announced && deaths > 0);
+    expect(suspects.map(({ offset }) => offset)).toEqual(upTo(91, 83));
 
-    const left = upTo(200).slice(83);
-    const fourth = new Life(third.die(), left);
-    while (!died(fourth)) {
-      expect(fourth.started.at(-1)).toMatchObject({ alone: true, deaths: 2 });
-      fourth.complete(fourth.offsets.at(-1)!);
+    const fourth = new Life(third.die(), upTo(91, 83));
+    for (const offset of upTo(killer, 83)) {
+      expect(fourth.running).toMatchObject([{ record: { offset }, alone: true, deaths: 2 }]);
+      fourth.complete(offset);
     }
-    expect(fourth.offsets).toEqual([83, 84, 85, 86, 87, 88, 89, 90]);
+    expect(fourth.offsets).toEqual([killer]);
 
-    const fifth = new Life(fourth.die(), left.slice(7));
-    expect(fifth.started[0]).toMatchObject({ record: { offset: killer }, deaths: 3, alone: false });
-    expect(fifth.started.slice(1).every(({ deaths }) => deaths <= 1)).toBe(true);
+    const fifth = new Life(fourth.die(), upTo(200, killer));
+    expect(fifth.running[0]).toMatchObject({ record: { offset: killer }, deaths: 3, alone: false });
+    expect(fifth.running.slice(1).every(({ deaths }) => deaths <= 2)).toBe(true);
+  });
+
+  it('announces a record when its turn has come, and no other', () => {
+    const guard = new CrashGuard<Work>(once, 100);
+    const works = upTo(3).map((offset) => new Work(offset));
+    for (const work of works) guard.holds(work);
+    guard.tell();
+    guard.confirmed();
+    let begun = 0;
+    guard.announce(works[1]!, () => begun++);
+    expect([guard.wantsCommit, guard.tell(), begun]).toEqual([true, [{ offset: 1, deaths: 0, announced: true }], 0]);
+    guard.confirmed();
+    expect([guard.wantsCommit, begun]).toEqual([false, 1]);
+  });
+
+  it('announces no more than the text beside the offset has room for, but a few', () => {
+    const suspects = upTo(200).map((offset) => ({ offset, deaths: 1, announced: false }));
+    const life = new Life({ isOpen: false, suspects, completed: [] }, upTo(500));
+    expect(life.die().suspects).toHaveLength(256);
+    expect(life.offsets).toEqual([...upTo(8), ...upTo(256, 200)]);
+
+    const all = upTo(300).map((offset) => ({ offset, deaths: 1, announced: false }));
+    expect(new Life({ isOpen: false, suspects: all, completed: [] }, upTo(500)).offsets).toEqual([...upTo(8), ...upTo(308, 300)]);
   });
 
   it('keeps the deaths of a record that did not come yet', () => {
     const restored = { isOpen: true, suspects: [{ offset: 7, deaths: 1, announced: true }], completed: [] };
-    const life = new Life(restored, [3]);
-    expect(life.die().suspects).toEqual([
+    expect(new Life(restored, [3]).die().suspects).toEqual([
       { offset: 3, deaths: 0, announced: true },
       { offset: 7, deaths: 2, announced: false },
     ]);
@@ -106,55 +148,36 @@ describe('crash guard', () => {
     expect(new Life(restored, [9]).die().suspects).toEqual([{ offset: 9, deaths: 0, announced: true }]);
   });
 
-  it('announces one that is to run alone only when nothing else runs, so that no other death is counted for it', () => {
+  it('tells the next owner of a suspect that did not run when the partition went, or waited for another try', () => {
     const restored = { isOpen: false, suspects: [{ offset: 3, deaths: 2, announced: false }], completed: [] };
-    const guard = new CrashGuard<Work>(restored, 100);
-    const suspect = new Work(3);
-    guard.holds(suspect);
-    guard.announce();
-    expect(guard.confirmed()).toEqual([suspect]);
-    expect([suspect.alone, guard.suspects()]).toEqual([true, restored.suspects]);
-    expect([guard.announceAlone(suspect), guard.wantsCommit]).toEqual([false, true]);
-    guard.announce();
-    expect([guard.announceAlone(suspect), guard.suspects()]).toEqual([false, [{ offset: 3, deaths: 2, announced: true }]]);
-    guard.confirmed();
-    expect(guard.announceAlone(suspect)).toBe(true);
-  });
-
-  it('tells the next owner of a suspect that was still to run alone, or waited for another try, when the partition went', () => {
-    const restored = { isOpen: false, suspects: [{ offset: 3, deaths: 2, announced: false }], completed: [] };
-    const guard = new CrashGuard<Work>(restored, 100);
-    const suspect = new Work(3);
-    guard.holds(suspect);
-    guard.announce();
-    guard.confirmed();
-    guard.letGo(suspect);
-    expect([suspect.alone, guard.suspects()]).toEqual([false, restored.suspects]);
-
     const life = new Life(restored, [3]);
-    life.guard.rests(life.started[0]!);
-    expect(life.guard.suspects()).toEqual(restored.suspects);
+    expect(life.die().suspects).toEqual([{ offset: 3, deaths: 2, announced: true }]);
+    expect(life.guard.withdraw(life.running[0]!)).toBe(true);
+    expect([life.guard.withdraw(life.running[0]!), life.guard.tell()]).toEqual([false, restored.suspects]);
   });
 
-  it('lets one that has to run alone try again alone', async () => {
-    const life = new Life({ isOpen: false, suspects: [{ offset: 0, deaths: 2, announced: false }], completed: [] }, [0, 1]);
-    const suspect = life.started[0]!;
-    expect(life.guard.rests(suspect)).toBe(true);
-    life.commit();
-    expect([suspect.alone, life.offsets]).toEqual([false, [0, 1]]);
-    const returned = life.guard.returns(suspect);
-    expect([suspect.alone, life.guard.wantsCommit]).toEqual([true, false]);
-    life.guard.announceAlone(suspect);
-    life.commit();
-    await returned;
-    expect(life.die().suspects).toContainEqual({ offset: 0, deaths: 2, announced: true });
-    life.complete(0);
-    expect(life.die().suspects).toEqual([{ offset: 1, deaths: 0, announced: true }]);
+  it('begins nothing that was withdrawn before the commit was acknowledged', () => {
+    const guard = new CrashGuard<Work>(once, 100);
+    const work = new Work(0);
+    guard.holds(work);
+    guard.announce(work, () => expect(work).toBeNull());
+    guard.tell();
+    guard.withdraw(work);
+    expect(guard.confirmed()).toEqual([work]);
   });
 
-  it('is done being careful after twice as many records as a buffer is meant to hold', () => {
-    const life = new Life({ ...NOTHING_KNOWN, isOpen: true }, upTo(1_000), 50);
-    expect(life.offsets).toHaveLength(1_000);
-    expect(life.guard.suspects()).toHaveLength(100);
+  it('suspects twice as many records as a buffer is meant to hold, and goes on for as long as a suspect has yet to come', () => {
+    const life = new Life(once, upTo(1_000), 50);
+    expect([life.offsets.length, life.die().suspects.length]).toEqual([1_000, 100]);
+    const late = { isOpen: true, suspects: [{ offset: 500, deaths: 1, announced: false }], completed: [] };
+    expect(new Life(late, upTo(1_000), 50).die().suspects).toContainEqual({ offset: 500, deaths: 1, announced: true });
+  });
+
+  it('suspects nothing that came after the death', () => {
+    const guard = new CrashGuard<Work>(once, 100);
+    guard.endsBefore(2);
+    const works = upTo(4).map((offset) => new Work(offset));
+    for (const work of works) guard.holds(work);
+    expect([works.map(({ suspected }) => suspected), guard.isCareful]).toEqual([[true, true, false, false], false]);
   });
 });

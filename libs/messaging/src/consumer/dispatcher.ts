@@ -7,6 +7,8 @@ const STARTS_PER_TURN = 256;
 
 /** Starts what the scheduler gives, while the partitions are ours for certain. */
 export class Dispatcher {
+  /** Have their slots; those that gave them back meanwhile are another owner's. */
+  readonly #announced: Task[] = [];
   #startedThisTurn = 0;
   #wakeIsDue = false;
 
@@ -14,8 +16,17 @@ export class Dispatcher {
     private readonly scheduler: Scheduler<Task>,
     private readonly clock: Clock,
     private readonly mayStart: () => boolean,
-    private readonly run: (task: Task) => void,
+    /** Gives those their turn back that stood aside and may start; false when there are none. */
+    private readonly readyAside: (scheduler: Scheduler<Task>) => boolean,
+    private readonly starts: (task: Task, nowMs: number) => void,
+    private readonly begins: (task: Task, nowMs: number) => void,
   ) {}
+
+  /** Begins it as soon as it may, since it was announced by now. */
+  begin(task: Task): void {
+    this.#announced.push(task);
+    this.wake();
+  }
 
   /** Starts what may run, after the caller has returned. */
   wake(): void {
@@ -29,12 +40,17 @@ export class Dispatcher {
 
   start(): void {
     const nowMs = this.clock.nowMs();
+    // They are older than what is ready.
+    this.readyAside(this.scheduler);
     // Asked for each: the process may have been stopped between two of them.
     while (this.#startedThisTurn < STARTS_PER_TURN && this.mayStart()) {
-      const task = this.scheduler.next(nowMs);
-      if (task === null) return;
-      if (this.#startedThisTurn++ === 0) this.clock.nextTurn(this.#nextTurn);
-      this.run(task);
+      const announced = this.#announced.shift();
+      const task = announced ?? this.scheduler.next();
+      if (task !== null) {
+        if (this.#startedThisTurn++ === 0) this.clock.nextTurn(this.#nextTurn);
+        if (announced === undefined) this.starts(task, nowMs);
+        else if (task.running) this.begins(task, nowMs);
+      } else if (!this.readyAside(this.scheduler)) return;
     }
   }
 

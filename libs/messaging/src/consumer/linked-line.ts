@@ -18,6 +18,14 @@ export class LinkedLine<T extends InLine<T>> {
     this.last = item;
   }
 
+  pushFirst(item: T): void {
+    item.line = this;
+    item.after = this.first;
+    if (this.first === null) this.last = item;
+    else this.first.before = item;
+    this.first = item;
+  }
+
   remove(item: T): void {
     if (item.before === null) this.first = item.after;
     else item.before.after = item.after;

@@ -40,7 +40,7 @@ const CHECKSUM_BYTES = 4;
 const BYTES_MAX = 3_000;
 const CONTENT_BYTES_MAX = BYTES_MAX - HEADER_BYTES - CHECKSUM_BYTES;
 /** A suspect takes two or three bytes, so these leave room for the rest. */
-const SUSPECTS_MAX = 256;
+export const SUSPECTS_MAX = 256;
 /** Of the room for completed offsets. What was delivered by then goes on and may still mix in more. */
 const CROWDED = 0.5;
 

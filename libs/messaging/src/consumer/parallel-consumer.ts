@@ -1,6 +1,8 @@
 import type { AssignedPartition, GroupMember, LogRecord, MessageLog, TopicPartition } from '../log.js';
 import type { GroupPolicy, ParallelConsumerOptions } from '../parallel-consumer-options.js';
 import { keyOf } from '../topic-partition.js';
+import { Announcer } from './announcer.js';
+import { Aside } from './aside.js';
 import { type Clock, systemClock } from './clock.js';
 import { CommitLoop } from './commit-loop.js';
 import { COMMIT_INTERVAL_MS, Committer } from './committer.js';
@@ -42,6 +44,8 @@ export class ParallelConsumer {
   readonly #dispatcher: Dispatcher;
   readonly #surplus: Surplus;
   readonly #surplusDispatcher: Dispatcher;
+  readonly #aside: Aside;
+  readonly #announcer: Announcer;
   readonly #commits: CommitLoop;
   readonly #buffer: FetchBuffer;
   readonly #preparation: Preparation;
@@ -63,15 +67,22 @@ export class ParallelConsumer {
     private readonly observer: ConsumerObserver = {},
     private readonly clock: Clock = systemClock,
   ) {
+    const schedulerOf = (task: Task): Scheduler<Task> => this.#schedulerOf(task);
     this.#keys = new RecordKeys(policy);
+    this.#aside = new Aside(schedulerOf);
     this.#scheduler = new Scheduler(
       options.maxInFlight,
       ({ record }) => this.#keys.limitOf(record),
       // What has just ended must not be suspected together with one that is all but known to kill, nor that one with what follows.
       () => this.#committer.isSettled && !this.#surplus.scheduler.isBusy,
-      (task) => this.#announceAlone(task),
+      (task) => this.#aside.lineOf(task),
     );
-    this.#surplus = new Surplus(this.#scheduler, options.quota, (record) => observer.surplus?.(options.group, record));
+    this.#surplus = new Surplus(
+      this.#scheduler,
+      options.quota,
+      (record) => observer.surplus?.(options.group, record),
+      (task) => this.#aside.lineOf(task),
+    );
     this.#buffer = new FetchBuffer(options.maxBufferedRecords, options.maxBufferedBytes, {
       pause: (partitions) => this.#member?.pause(partitions),
       resume: (partitions) => this.#member?.resume(partitions),
@@ -81,13 +92,15 @@ export class ParallelConsumer {
       ended: (task, resolved) => this.#ended(task, resolved),
       yieldSlot: (task) => this.#yieldSlot(task),
       rests: (task) => this.#rests(task),
-      returns: (task) => this.#returns(task),
+      returns: (task) => this.#announcer.returns(task),
     });
     const mayStart = (): boolean => this.#stopping === null && isInSession();
     const maySurplusStart = (): boolean => mayStart() && this.#scheduler.others.isOpen;
-    const run = (task: Task): void => void this.#runner.run(task);
-    this.#dispatcher = new Dispatcher(this.#scheduler, clock, mayStart, run);
-    this.#surplusDispatcher = new Dispatcher(this.#surplus.scheduler, clock, maySurplusStart, run);
+    const ready = (scheduler: Scheduler<Task>): boolean => this.#aside.ready(scheduler);
+    const starts = (task: Task, nowMs: number): void => this.#starts(task, nowMs);
+    const begins = (task: Task, nowMs: number): void => this.#begins(task, nowMs);
+    this.#dispatcher = new Dispatcher(this.#scheduler, clock, mayStart, ready, starts, begins);
+    this.#surplusDispatcher = new Dispatcher(this.#surplus.scheduler, clock, maySurplusStart, ready, starts, begins);
     const isOwned = (partition: TopicPartition): boolean => this.#partitions.has(keyOf(partition));
     this.#preparation = new Preparation(log, options.group, policy, observer, clock, () => this.#stopping !== null, isOwned);
     this.#commits = new CommitLoop(
@@ -97,6 +110,7 @@ export class ParallelConsumer {
       (partitions) => this.#committed(partitions),
       (error) => this.observer.commitFailed?.(options.group, error),
     );
+    this.#announcer = new Announcer(schedulerOf, this.#committer, this.#commits, this.#dispatcher);
   }
 
   get group(): string {
@@ -210,11 +224,11 @@ export class ParallelConsumer {
   async #revoking(partitions: readonly TopicPartition[]): Promise<void> {
     const { drainTimeoutMs, onRevoke } = this.options;
     const leaving = new Set(partitions.map((partition) => this.#partitions.get(keyOf(partition))).filter((owned) => owned !== undefined));
+    if (onRevoke === 'complete-running') this.#letGoOfRunning(leaving);
     for (const partition of leaving) this.#startNoMore(partition);
     this.#dispatcher.wake();
     if (onRevoke === 'drain')
       await this.#runner.idle(drainTimeoutMs - commitReserveMs(drainTimeoutMs), ({ partition }) => leaving.has(partition));
-    else this.#letGoOfRunning(leaving);
     await this.#commits.handOver([...leaving]);
   }
 
@@ -238,7 +252,10 @@ export class ParallelConsumer {
       if (onRevoke === 'complete-running') await this.#runner.idle(drainTimeoutMs);
       this.#stopTicking();
       for (const key of [...this.#partitions.keys()]) this.#close(key);
-      for (const abort of this.#letGo.values()) abort();
+      for (const [task, abort] of this.#letGo) {
+        abort();
+        this.#announcer.goOn(task);
+      }
     }
   }
 
@@ -248,6 +265,8 @@ export class ParallelConsumer {
       if (task.completed || !leaving.has(task.partition)) continue;
       this.#letGo.set(task, task.partition.running.abort);
       this.#complete(task);
+      // Nobody is told of it any more; one that has to be alone is when its turn comes.
+      if (!task.resting) this.#announcer.goOn(task);
     }
     for (const partition of leaving) partition.renewSignal();
   }
@@ -255,16 +274,15 @@ export class ParallelConsumer {
   #startNoMore(partition: OwnedPartition): void {
     partition.gate.close();
     for (let task = partition.tracker.lowest; task !== null; task = task.higher) {
-      if (task.line !== null) this.#schedulerOf(task).remove(task);
-      else if (this.#runner.waiting.has(task)) this.#schedulerOf(task).share(task);
+      const scheduler = this.#schedulerOf(task);
+      if (task.line !== null) scheduler.remove(task);
+      else if (this.#runner.waiting.has(task)) {
+        scheduler.share(task);
+        this.#announcer.goOn(task);
+      } else if (task.running && !this.#runner.running.has(task)) scheduler.release(task);
       else continue;
-      this.#withdraw(task);
+      this.#announcer.withdraw(task);
     }
-  }
-
-  /** Nothing runs alone before it is committed that this one is announced no more. */
-  #withdraw(task: Task): void {
-    if (task.partition.guard.letGo(task)) this.#committer.completed(task.partition);
   }
 
   #close(key: string): void {
@@ -275,7 +293,6 @@ export class ParallelConsumer {
     partition.lost = true;
     this.#startNoMore(partition);
     this.#committer.drop(partition);
-    partition.guard.close();
     this.#duplicatesOfClosed += partition.tracker.duplicates;
     partition.running.abort();
     partition.gate.open();
@@ -295,36 +312,23 @@ export class ParallelConsumer {
     this.#dispatcher.wake();
   }
 
+  #starts(task: Task, nowMs: number): void {
+    if (task.suspected) this.#announcer.turnCame(task);
+    else this.#begins(task, nowMs);
+  }
+
+  #begins(task: Task, nowMs: number): void {
+    this.#schedulerOf(task).called(task, nowMs);
+    void this.#runner.run(task);
+  }
+
   #rests(task: Task): void {
     const scheduler = this.#schedulerOf(task);
-    if (task.partition.guard.rests(task)) this.#committer.completed(task.partition);
+    this.#announcer.withdraw(task);
     scheduler.share(task);
-    scheduler.rests(true);
+    scheduler.rests(task, true);
     if (!scheduler.others.isOpen) this.#commits.commit();
     this.#dispatcher.wake();
-  }
-
-  async #returns(task: Task): Promise<void> {
-    const { guard, isLeaving } = task.partition;
-    const scheduler = this.#schedulerOf(task);
-    const announced = isLeaving && !task.completed ? null : guard.returns(task);
-    const { alone } = task;
-    // One that has to be alone rests until nothing else runs.
-    if (alone) scheduler.isolate(task);
-    else scheduler.rests(false);
-    if (announced === null) return;
-    if (!task.completed) this.#committer.changed(task.partition);
-    this.#commits.commit();
-    this.#dispatcher.wake();
-    await announced;
-    if (alone) scheduler.rests(false);
-  }
-
-  #announceAlone(task: Task): boolean {
-    if (task.partition.guard.announceAlone(task)) return true;
-    this.#committer.changed(task.partition);
-    this.#commits.commit();
-    return false;
   }
 
   #complete(task: Task): void {
@@ -333,7 +337,7 @@ export class ParallelConsumer {
     this.#buffer.shrank(partition, task.bytes);
     partition.guard.completed(task);
     this.#committer.completed(partition);
-    if (this.#committer.isDue() || partition.guard.wantsCommit || !this.#scheduler.others.isOpen) this.#commits.commit();
+    if (this.#committer.isDue() || !this.#scheduler.others.isOpen) this.#commits.commit();
   }
 
   #tick(): void {
@@ -358,11 +362,7 @@ export class ParallelConsumer {
   #committed(partitions: readonly OwnedPartition[]): void {
     for (const partition of partitions) {
       if (partition.lost) continue;
-      for (const task of partition.guard.confirmed()) {
-        if (partition.isLeaving) this.#withdraw(task);
-        else this.#scheduler.enqueue(task);
-      }
-      if (partition.guard.wantsCommit && !partition.isLeaving) this.#committer.changed(partition);
+      for (const task of partition.guard.confirmed()) if (!partition.isLeaving) this.#scheduler.enqueue(task);
     }
     if (!this.#scheduler.others.isOpen) this.#commits.commit();
     this.#dispatcher.wake();

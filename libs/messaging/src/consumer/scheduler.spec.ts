@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { Schedulable } from './bulkhead-state.js';
-import type { LinkedLine } from './linked-line.js';
+import { NOT_CALLED, type Schedulable } from './bulkhead-state.js';
+import { LinkedLine } from './linked-line.js';
 import { Scheduler } from './scheduler.js';
 
 class Work implements Schedulable<Work> {
@@ -11,18 +11,21 @@ class Work implements Schedulable<Work> {
   older: Work | null = null;
   younger: Work | null = null;
   running = false;
-  startedAtMs = 0;
-  alone = false;
+  resting = false;
+  calledAtMs = NOT_CALLED;
   constructor(
     readonly id: number,
     readonly orderKey: string | null,
     readonly bulkheadKey: string | null,
     readonly tenantKey: string | null = null,
+    readonly alone = false,
   ) {}
 }
 
 const many = (count: number, orderKey: string | null, bulkheadKey: string | null): Work[] =>
   Array.from({ length: count }, (_, id) => new Work(id, orderKey, bulkheadKey));
+
+const lonely = (id: number): Work => new Work(id, null, 'fn', null, true);
 
 const startAll = (scheduler: Scheduler<Work>): Work[] => {
   const started: Work[] = [];
@@ -30,8 +33,20 @@ const startAll = (scheduler: Scheduler<Work>): Work[] => {
   return started;
 };
 
+const startAt = (scheduler: Scheduler<Work>, nowMs: number): Work | null => {
+  const work = scheduler.next();
+  if (work !== null) scheduler.called(work, nowMs);
+  return work;
+};
+
+const readyAside = (scheduler: Scheduler<Work>, aside: LinkedLine<Work>): void => {
+  const works: Work[] = [];
+  for (let work = aside.first; work !== null; work = work.after) if (scheduler.hasRoomFor(work)) works.push(work);
+  for (const work of works.reverse()) scheduler.readied(work);
+};
+
 describe('scheduler', () => {
-  it('keeps order per key, every limit and loses nothing, whatever comes, ends or is taken out', () => {
+  it('keeps order per key, every limit and loses nothing, whatever comes, ends, stands aside or is taken out', () => {
     const step = fc.oneof(
       fc.record({
         kind: fc.constant('enqueue' as const),
@@ -42,6 +57,7 @@ describe('scheduler', () => {
       fc.record({ kind: fc.constant('release' as const), pick: fc.nat() }),
       fc.record({ kind: fc.constant('yield' as const), pick: fc.nat() }),
       fc.record({ kind: fc.constant('remove' as const), pick: fc.nat() }),
+      fc.record({ kind: fc.constant('places' as const), areThere: fc.boolean() }),
       fc.record({ kind: fc.constant('limit' as const), bulkhead: fc.constantFrom('x', 'y', 'z'), limit: fc.nat({ max: 3 }) }),
     );
     fc.assert(
@@ -52,13 +68,18 @@ describe('scheduler', () => {
           ['z', 3],
         ]);
         const limitOf = (work: Work): number => limits.get(work.bulkheadKey ?? '') ?? Infinity;
-        const scheduler = new Scheduler<Work>(maxInFlight, limitOf);
+        const aside = new LinkedLine<Work>();
+        let arePlaces = false;
+        const hasPlace = ({ id }: Work): boolean => arePlaces || id % 3 > 0;
+        const isSettled = (): boolean => true;
+        const scheduler = new Scheduler<Work>(maxInFlight, limitOf, isSettled, (work) => (hasPlace(work) ? null : aside));
         const queued: Work[] = [];
         const running: Work[] = [];
         const yielded: Work[] = [];
         const tenantOf = (bulkhead: string | null): string | null => (bulkhead === null ? null : bulkhead === 'z' ? 'small' : 'large');
         const runningIn = (bulkhead: string | null): number => running.filter((work) => work.bulkheadKey === bulkhead).length;
         const mayStart = (work: Work): boolean =>
+          hasPlace(work) &&
           running.length < maxInFlight &&
           running.length + yielded.length < 2 * maxInFlight &&
           runningIn(work.bulkheadKey) < limitOf(work) &&
@@ -71,6 +92,7 @@ describe('scheduler', () => {
             scheduler.enqueue(work);
           } else if (each.kind === 'start') {
             scheduler.recheck();
+            if (arePlaces) readyAside(scheduler, aside);
             const startable = queued.filter(mayStart);
             const work = scheduler.next();
             const ids = startable.map((each) => each.id);
@@ -92,14 +114,17 @@ describe('scheduler', () => {
             scheduler.yieldSlot(yielded[0]!);
           } else if (each.kind === 'remove' && queued.length > 0) {
             scheduler.remove(queued.splice(each.pick % queued.length, 1)[0]!);
-          } else if (each.kind === 'limit') limits.set(each.bulkhead, each.limit);
+          } else if (each.kind === 'places') arePlaces = each.areThere;
+          else if (each.kind === 'limit') limits.set(each.bulkhead, each.limit);
           expect([scheduler.queued, scheduler.inFlight, scheduler.yielded]).toEqual([queued.length, running.length, yielded.length]);
         });
         limits.clear();
+        arePlaces = true;
         for (const work of yielded) scheduler.release(work);
         scheduler.recheck();
         for (let rounds = 0; queued.length + running.length > 0; rounds++) {
           if (rounds > 1_000) throw new Error('not everything was started');
+          readyAside(scheduler, aside);
           for (const work of startAll(scheduler)) {
             queued.splice(queued.indexOf(work), 1);
             running.push(work);
@@ -193,10 +218,12 @@ describe('scheduler', () => {
 
   it('starts a record that must run alone when nothing else runs, and nothing beside it', () => {
     const scheduler = new Scheduler<Work>(10, () => Infinity);
-    const [first, suspect, last] = many(3, null, 'fn') as [Work, Work, Work];
-    suspect.alone = true;
-    for (const work of [first, suspect, last]) scheduler.enqueue(work);
+    const [first, last] = many(2, null, 'fn') as [Work, Work];
+    const suspect = lonely(2);
+    scheduler.enqueue(first);
     expect(startAll(scheduler)).toEqual([first]);
+    for (const work of [last, suspect]) scheduler.enqueue(work);
+    expect(startAll(scheduler)).toEqual([]);
     scheduler.release(first);
     expect(startAll(scheduler)).toEqual([suspect]);
     scheduler.release(suspect);
@@ -205,11 +232,12 @@ describe('scheduler', () => {
 
   it('starts it only when those that gave their slot back have ended, and it keeps its own to the end', () => {
     const scheduler = new Scheduler<Work>(10, () => Infinity);
-    const [first, suspect, last] = many(3, null, 'fn') as [Work, Work, Work];
-    suspect.alone = true;
-    for (const work of [first, suspect, last]) scheduler.enqueue(work);
+    const [first, last] = many(2, null, 'fn') as [Work, Work];
+    const suspect = lonely(2);
+    scheduler.enqueue(first);
     expect(startAll(scheduler)).toEqual([first]);
     scheduler.yieldSlot(first);
+    for (const work of [last, suspect]) scheduler.enqueue(work);
     expect(startAll(scheduler)).toEqual([]);
     scheduler.release(first);
     expect(startAll(scheduler)).toEqual([suspect]);
@@ -226,9 +254,8 @@ describe('scheduler', () => {
       () => Infinity,
       () => isSettled,
     );
-    const [suspect, last] = many(2, null, 'fn') as [Work, Work];
-    suspect.alone = true;
-    for (const work of [suspect, last]) scheduler.enqueue(work);
+    const suspect = lonely(0);
+    for (const work of [suspect, ...many(1, null, 'fn')]) scheduler.enqueue(work);
     expect(startAll(scheduler)).toEqual([]);
     isSettled = true;
     expect(startAll(scheduler)).toEqual([suspect]);
@@ -236,15 +263,60 @@ describe('scheduler', () => {
 
   it('lets the others go on once the one that ran alone may share, or is gone', () => {
     const scheduler = new Scheduler<Work>(10, () => Infinity);
-    const [suspect, gone, last] = many(3, null, 'fn') as [Work, Work, Work];
-    suspect.alone = true;
-    gone.alone = true;
+    const [suspect, gone] = [lonely(0), lonely(1)];
+    const last = new Work(2, null, 'fn');
     for (const work of [suspect, gone, last]) scheduler.enqueue(work);
     expect(startAll(scheduler)).toEqual([suspect]);
+    scheduler.rests(suspect, true);
     scheduler.share(suspect);
-    expect(startAll(scheduler)).toEqual([]);
     scheduler.remove(gone);
     expect(startAll(scheduler)).toEqual([last]);
+  });
+
+  it('starts those that must run alone one after the other and others after them, so that these have to end only once', () => {
+    const scheduler = new Scheduler<Work>(10, () => Infinity);
+    const suspects = [lonely(0), lonely(1)] as const;
+    const other = new Work(2, null, 'fn');
+    for (const work of [other, ...suspects]) scheduler.enqueue(work);
+    for (const suspect of suspects) {
+      expect([startAll(scheduler), scheduler.others.isOpen]).toEqual([[suspect], false]);
+      scheduler.release(suspect);
+    }
+    expect(startAll(scheduler)).toEqual([other]);
+  });
+
+  it('lets nobody wait for one that must run alone while its bulkhead is full', () => {
+    const limits = new Map([['fn', 0]]);
+    const scheduler = new Scheduler<Work>(10, ({ bulkheadKey }) => limits.get(bulkheadKey ?? '') ?? Infinity);
+    const other = new Work(1, null, 'other');
+    for (const work of [lonely(0), other]) scheduler.enqueue(work);
+    expect(startAll(scheduler)).toEqual([other]);
+    scheduler.release(other);
+    limits.set('fn', 1);
+    expect(startAll(scheduler).map(({ id }) => id)).toEqual([0]);
+  });
+
+  it('lets what lies behind a record without a place go on, but for its order key, and gives it its turn back first', () => {
+    const aside = new LinkedLine<Work>();
+    let isPlace = false;
+    const scheduler = new Scheduler<Work>(
+      2,
+      () => Infinity,
+      () => true,
+      ({ id }) => (isPlace || id > 0 ? null : aside),
+    );
+    const [suspect, successor] = many(2, 'chat', 'fn') as [Work, Work];
+    const others = [2, 3, 4].map((id) => new Work(id, null, 'fn'));
+    for (const work of [suspect, successor, ...others]) scheduler.enqueue(work);
+    expect([startAll(scheduler), aside.first]).toEqual([others.slice(0, 2), suspect]);
+    scheduler.release(others[0]!);
+    isPlace = true;
+    readyAside(scheduler, aside);
+    expect(startAll(scheduler)).toEqual([suspect]);
+    scheduler.release(others[1]!);
+    expect(startAll(scheduler)).toEqual([others[2]]);
+    scheduler.release(suspect);
+    expect(startAll(scheduler)).toEqual([successor]);
   });
 
   const QUOTA = { callMs: 1_000, worksOffMs: 10_000 };
@@ -253,7 +325,7 @@ describe('scheduler', () => {
   it('takes out what a bulkhead would not work off in time, the youngest first', () => {
     const scheduler = new Scheduler<Work>(10, () => 2);
     for (const work of many(20, null, 'slow')) scheduler.enqueue(work);
-    expect([scheduler.next(0), scheduler.next(0), scheduler.next(0)].map((work) => work?.id)).toEqual([0, 1, undefined]);
+    expect([startAt(scheduler, 0), startAt(scheduler, 0), startAt(scheduler, 0)].map((work) => work?.id)).toEqual([0, 1, undefined]);
     expect(scheduler.takeSurplus(QUOTA, 999)).toEqual([]);
     expect(queued(scheduler.takeSurplus(QUOTA, 2_000))).toEqual([19, 18, 17, 16, 15, 14, 13, 12]);
     expect(scheduler.takeSurplus(QUOTA, 2_000)).toEqual([]);
@@ -264,19 +336,30 @@ describe('scheduler', () => {
   it('leaves a bulkhead alone whose calls are quick, however many wait, and one of whose calls hangs', () => {
     const scheduler = new Scheduler<Work>(10, () => 4);
     for (const work of many(1_000, null, 'quick')) scheduler.enqueue(work);
-    let running = [1, 2, 3, 4].map(() => scheduler.next(0)!);
+    let running = [1, 2, 3, 4].map(() => startAt(scheduler, 0)!);
     for (let nowMs = 50; nowMs < 3_000; nowMs += 50) {
       const [hangs, ...others] = running;
       for (const work of others) scheduler.release(work, nowMs);
-      running = [hangs!, ...others.map(() => scheduler.next(nowMs)!)];
+      running = [hangs!, ...others.map(() => startAt(scheduler, nowMs)!)];
       expect(scheduler.takeSurplus(QUOTA, nowMs)).toEqual([]);
     }
+  });
+
+  it('does not take a call that has not begun for a slow one', () => {
+    const scheduler = new Scheduler<Work>(10, () => 2);
+    for (const work of many(20, null, 'fn')) scheduler.enqueue(work);
+    const [waiting, called] = startAll(scheduler);
+    expect(scheduler.takeSurplus(QUOTA, 100_000)).toEqual([]);
+    scheduler.called(called!, 100_000);
+    scheduler.release(waiting!, 100_000);
+    expect(scheduler.takeSurplus(QUOTA, 100_000)).toEqual([]);
+    expect(scheduler.takeSurplus(QUOTA, 102_000).length).toBeGreaterThan(0);
   });
 
   it('takes the last record of an order key before the ones that it follows', () => {
     const scheduler = new Scheduler<Work>(10, () => 1);
     for (const work of many(6, 'chat', 'slow')) scheduler.enqueue(work);
-    scheduler.next(0);
+    startAt(scheduler, 0);
     expect(queued(scheduler.takeSurplus(QUOTA, 100_000))).toEqual([5, 4, 3, 2]);
     const other = new Work(6, 'another chat', 'slow');
     scheduler.enqueue(other);
@@ -296,7 +379,7 @@ describe('scheduler', () => {
           inside.add(work);
           scheduler.enqueue(work);
           for (let i = 0; i < starts; i++) {
-            const next = scheduler.next(id * 500);
+            const next = startAt(scheduler, id * 500);
             if (next !== null) running.push(next);
           }
           for (const taken of scheduler.takeSurplus({ callMs: 500, worksOffMs: 2_000 }, id * 500)) {

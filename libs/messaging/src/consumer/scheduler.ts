@@ -14,7 +14,10 @@ const STARTED_PER_SLOT = 2;
  * round robin whose cost is the slot that a call holds for as long as it runs: the tenant that holds the fewest slots is served first,
  * of its bulkheads the one that holds the fewest, equals take turns. So a tenant with a thousand functions gets as much as one with a
  * single function, one with thousands of slow calls waiting gets a fair share of the slots and no more, and one with a single record
- * gets the next free slot. A bulkhead at its limit stands aside until one of its calls ends (or `recheck`).
+ * gets the next free slot. A bulkhead at its limit stands aside until one of its calls ends (or `recheck`), and so does a task for as
+ * long as `asideOf` says, until it is `readied`; its order key waits with it.
+ *
+ * Tasks that must run alone have their turn before all others, one after the other: what others run has to end only once for them.
  *
  * A step costs no more than the lines of `Turns` it moves over: one, when a call starts or ends.
  */
@@ -32,6 +35,8 @@ export class Scheduler<T extends Schedulable<T>> {
   readonly #unbounded = new BulkheadState<T>(null, this.#nobodys);
   readonly #turns = new Turns<TenantState<T>>();
   readonly #full = new LinkedLine<BulkheadState<T>>();
+  /** Ready, and to run alone. */
+  readonly #lonely = new LinkedLine<T>();
   /** Its turn has come and it waits until nothing else runs, or it runs. */
   #alone: T | null = null;
   /** Closed meanwhile and until what it did is settled: another try of what was started before waits too. */
@@ -45,8 +50,8 @@ export class Scheduler<T extends Schedulable<T>> {
     private readonly limitOf: (task: T) => number,
     /** Besides nothing else running, what a task that must run alone waits for, and others after it. Asked again at each `next`. */
     private readonly isSettled: () => boolean = () => true,
-    /** The last thing that it waits for: announces it, true once that is acknowledged. */
-    private readonly announceAlone: (task: T) => boolean = () => true,
+    /** Where a task has to stand although its turn has come; null when it may start. */
+    private readonly asideOf: (task: T) => LinkedLine<T> | null = () => null,
   ) {}
 
   enqueue(task: T): void {
@@ -62,29 +67,36 @@ export class Scheduler<T extends Schedulable<T>> {
     waiting.push(task);
   }
 
-  /** The task to start now; it holds its slot and its order key until `yieldSlot` or `release`. Null when none may start. */
-  next(nowMs = 0): T | null {
+  /**
+   * The task to start now, or to try again alone; it holds its slot and its order key until `yieldSlot` or `release`. Null when none may
+   * start.
+   */
+  next(): T | null {
     this.#letOthers();
     if (this.#alone !== null && this.isBusy) return null;
-    const task = this.#alone ?? this.#pick();
+    const task = this.#alone ?? this.#nextLonely() ?? this.#pick();
     if (task === null) return null;
     if (task.alone) {
       this.isolate(task);
-      if (this.isBusy || !this.isSettled() || !this.announceAlone(task)) return null;
+      if (this.isBusy || !this.isSettled()) return null;
     }
-    // It has its slot, and tries again by itself.
-    if (task.line === null) return null;
+    this.rests(task, false);
+    if (task.running) return task;
     const bulkhead = this.#bulkheadOf(task);
-    bulkhead.ready.remove(task);
+    task.line?.remove(task);
     task.running = true;
-    task.startedAtMs = nowMs;
     this.queued--;
     this.inFlight++;
     bulkhead.queued.remove(task);
-    bulkhead.started(nowMs);
+    bulkhead.running++;
     bulkhead.tenant.running++;
     this.#place(bulkhead);
     return task;
+  }
+
+  /** Its first try begins: how long that takes counts from now on. */
+  called(task: T, nowMs: number): void {
+    this.#bulkheadOf(task).called(task, nowMs);
   }
 
   /** Nothing is started until it has run alone: the next to start, or one that was started and waits for another try. */
@@ -99,8 +111,23 @@ export class Scheduler<T extends Schedulable<T>> {
   }
 
   /** A started task waits for another try, or goes on with it. */
-  rests(isResting: boolean): void {
+  rests(task: T, isResting: boolean): void {
+    if (task.resting === isResting) return;
+    task.resting = isResting;
     this.#resting += isResting ? 1 : -1;
+  }
+
+  /** It could start now: there is a slot, and room in its bulkhead. */
+  hasRoomFor(task: T): boolean {
+    return this.others.isOpen && this.#hasSlot && this.#hasRoom(this.#bulkheadOf(task), task);
+  }
+
+  /** What stood aside has its turn again, the first of its bulkhead. */
+  readied(task: T): void {
+    const bulkhead = this.#bulkheadOf(task);
+    task.line?.remove(task);
+    bulkhead.ready.pushFirst(task);
+    this.#place(bulkhead);
   }
 
   /** The task goes on without its slot and its order key; one that runs alone keeps them. */
@@ -120,12 +147,12 @@ export class Scheduler<T extends Schedulable<T>> {
   /** Takes out a task that has not started. */
   remove(task: T): void {
     const bulkhead = this.#bulkheadOf(task);
-    const wasReady = task.line === bulkhead.ready;
+    const isBehind = task.orderKey !== null && task.line === this.#waiting.get(task.orderKey);
     this.share(task);
     task.line?.remove(task);
     this.queued--;
     bulkhead.queued.remove(task);
-    if (wasReady) this.#freeKey(task);
+    if (!isBehind) this.#freeKey(task);
     this.#place(bulkhead);
   }
 
@@ -133,8 +160,8 @@ export class Scheduler<T extends Schedulable<T>> {
   takeSurplus({ callMs, worksOffMs }: WindowQuota, nowMs: number): T[] {
     const surplus: T[] = [];
     for (const bulkhead of this.#bulkheads.values()) {
-      // One that runs nothing waits for its turn, and that is not its fault.
-      if (bulkhead.running === 0 || bulkhead.queued.size <= bulkhead.running) continue;
+      // One that calls nothing waits for its turn, or for the log, and that is not its fault.
+      if (bulkhead.calls === 0 || bulkhead.queued.size <= bulkhead.running) continue;
       const takesMs = bulkhead.callMs(nowMs);
       if (takesMs < callMs) continue;
       const quota = Math.max(bulkhead.running, Math.floor((worksOffMs * bulkhead.running) / takesMs));
@@ -175,7 +202,7 @@ export class Scheduler<T extends Schedulable<T>> {
     const bulkhead = this.#bulkheadOf(task);
     task.running = false;
     this.inFlight--;
-    bulkhead.ended(task.startedAtMs, nowMs);
+    bulkhead.ended(task, nowMs);
     bulkhead.tenant.running--;
     this.#freeKey(task);
     this.#place(bulkhead);
@@ -183,7 +210,7 @@ export class Scheduler<T extends Schedulable<T>> {
 
   #makeReady(task: T): void {
     const bulkhead = this.#bulkheadOf(task);
-    bulkhead.ready.push(task);
+    (task.alone ? this.#lonely : bulkhead.ready).push(task);
     if (bulkhead.line === null) this.#place(bulkhead);
   }
 
@@ -237,19 +264,40 @@ export class Scheduler<T extends Schedulable<T>> {
     if (--tenant.size === 0 && tenant.key !== null) this.#tenants.delete(tenant.key);
   }
 
+  #hasRoom({ key, running }: BulkheadState<T>, task: T): boolean {
+    return key === null || running < this.limitOf(task);
+  }
+
+  get #hasSlot(): boolean {
+    return this.inFlight < this.maxInFlight && this.#started < this.maxInFlight * STARTED_PER_SLOT;
+  }
+
   #letOthers(): void {
     if (this.#alone === null && !this.others.isOpen && this.isSettled()) this.others.open();
   }
 
+  #nextLonely(): T | null {
+    if (!this.#hasSlot) return null;
+    for (let task = this.#lonely.first; task !== null; task = task.after) if (this.#hasRoom(this.#bulkheadOf(task), task)) return task;
+    return null;
+  }
+
   #pick(): T | null {
-    if (!this.others.isOpen || this.inFlight >= this.maxInFlight || this.#started >= this.maxInFlight * STARTED_PER_SLOT) return null;
+    if (!this.others.isOpen || !this.#hasSlot) return null;
     for (let tenant = this.#turns.first(); tenant !== null; tenant = this.#turns.first()) {
       for (let bulkhead = tenant.turns.first(); bulkhead !== null; bulkhead = tenant.turns.first()) {
         const task = bulkhead.ready.first;
         if (task === null) return null;
-        if (bulkhead.key === null || bulkhead.running < this.limitOf(task)) return task;
-        bulkhead.line?.remove(bulkhead);
-        this.#full.push(bulkhead);
+        if (this.#hasRoom(bulkhead, task)) {
+          const aside = this.asideOf(task);
+          if (aside === null) return task;
+          bulkhead.ready.remove(task);
+          aside.push(task);
+          this.#place(bulkhead);
+        } else {
+          bulkhead.line?.remove(bulkhead);
+          this.#full.push(bulkhead);
+        }
       }
       this.#placeTenant(tenant);
     }

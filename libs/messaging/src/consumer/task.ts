@@ -1,5 +1,5 @@
 import type { LogRecord } from '../log.js';
-import type { Schedulable } from './bulkhead-state.js';
+import { NOT_CALLED, type Schedulable } from './bulkhead-state.js';
 import type { Guarded } from './crash-guard.js';
 import type { LinkedLine } from './linked-line.js';
 import type { OwnedPartition } from './owned-partition.js';
@@ -10,7 +10,7 @@ import type { Tracked } from './tracker.js';
  * of its partition (`lower`, `higher`), in one line of the scheduler (`before`, `after`) and, until it starts, among the arrivals of its
  * bulkhead (`older`, `younger`).
  */
-export class Task implements Schedulable<Task>, Tracked<Task>, Guarded {
+export class Task implements Schedulable<Task>, Tracked<Task>, Guarded<Task> {
   before: Task | null = null;
   after: Task | null = null;
   line: LinkedLine<Task> | null = null;
@@ -19,10 +19,11 @@ export class Task implements Schedulable<Task>, Tracked<Task>, Guarded {
   lower: Task | null = null;
   higher: Task | null = null;
   running = false;
-  startedAtMs = 0;
+  resting = false;
+  calledAtMs = NOT_CALLED;
   isSurplus = false;
-  /** How often a process died while it may have run. */
   deaths = 0;
+  suspected = false;
   alone = false;
   /** Counts as done for the commit. A call that outlives a graceful revoke is completed and still running. */
   completed = false;

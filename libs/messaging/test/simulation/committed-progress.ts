@@ -61,19 +61,14 @@ export class CommittedProgress {
     return this.#deaths.get(recordName(record)) ?? 0;
   }
 
-  mayRunAlone(record: LogRecord): boolean {
-    return this.deathsOf(record) >= DEATHS_BEFORE_ALONE;
-  }
-
   /**
-   * Suspects may keep others waiting for slow calls: one that is to run alone for all of them, those that a process died of once for the
+   * Suspects may keep others waiting for slow calls: one that is to run alone for all of them, slow ones that a process died of once in the
    * few places that such ones have in their partition (docs/adr/0007-slots-and-suspects.md).
    */
   suspectsWait(isSlow: (record: LogRecord) => boolean): boolean {
     const doSuspectsWaitIn = (partition: SimulatedPartition): boolean => {
-      const left = partition.records.filter(({ offset }) => !this.covers(partition, offset));
-      const deaths = Math.max(0, ...left.map((record) => this.deathsOf(record)));
-      return deaths >= DEATHS_BEFORE_ALONE || (deaths > 0 && left.filter(isSlow).length >= SUSPECTS_AT_ONCE);
+      const left = partition.records.filter((record) => this.deathsOf(record) > 0 && !this.covers(partition, record.offset));
+      return left.some((record) => this.deathsOf(record) >= DEATHS_BEFORE_ALONE) || left.filter(isSlow).length >= SUSPECTS_AT_ONCE;
     };
     return this.#deaths.size > 0 && [...this.topics.partitions.values()].some(doSuspectsWaitIn);
   }

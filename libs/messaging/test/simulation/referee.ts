@@ -15,6 +15,7 @@ import { MessagingError } from '../../src/errors.js';
 import { CommittedProgress, covers, type Progress, progressOf } from './committed-progress.js';
 import type { Scenario } from './scenario.js';
 import { SESSION_TIMEOUT_MS } from './simulated-coordinator.js';
+import type { SimulatedLimits } from './simulated-limits.js';
 import type { SimulatedProcess } from './simulated-process.js';
 import { nameOf, recordName, type SimulatedTopics } from './simulated-topics.js';
 import type { Tally } from './tally.js';
@@ -62,6 +63,8 @@ interface ProcessFacts {
   readonly owned: Map<string, Ownership>;
   /** Records that hold a slot: running, or waiting for another try. */
   readonly tasks: Set<Run>;
+  /** How often the limit had changed that the engine asked for last. */
+  readonly limitChanges: Map<LogRecord, number>;
   isRejoining: boolean;
   commitsAtMs: number;
   commitFailedAtMs: number;
@@ -69,10 +72,9 @@ interface ProcessFacts {
   inSessionFromMs: number;
 }
 
-export interface Limits {
+export interface Keys {
   functionOf(record: LogRecord): string;
   orderKeyOf(record: LogRecord): string | null;
-  limitOf(record: LogRecord): number;
 }
 
 export class Referee {
@@ -91,7 +93,8 @@ export class Referee {
     private readonly time: VirtualTime,
     private readonly topics: SimulatedTopics,
     private readonly scenario: Scenario,
-    private readonly limits: Limits,
+    private readonly keys: Keys,
+    private readonly limits: SimulatedLimits,
     private readonly tally: Tally,
     private readonly tell: (text: string) => void,
   ) {
@@ -239,15 +242,19 @@ export class Referee {
     this.#factsOf(process).commitFailedAtMs = this.time.nowMs;
   }
 
+  limitAsked(process: SimulatedProcess, record: LogRecord): void {
+    this.#factsOf(process).limitChanges.set(record, this.limits.changes(this.keys.functionOf(record)));
+  }
+
   started(process: SimulatedProcess, record: LogRecord): Run {
     const facts = this.#factsOf(process);
-    const orderKey = this.limits.orderKeyOf(record);
+    const orderKey = this.keys.orderKeyOf(record);
     const earlier = [...facts.tasks].find((run) => run.record === record);
     if (earlier !== undefined) return this.#again(process, earlier);
     this.tally.count('runs');
     const ownership = facts.owned.get(nameOf(record));
     const name = recordName(record);
-    this.tell(`${process.name}: starts ${name} ${this.limits.functionOf(record)} ${orderKey ?? ''}`);
+    this.tell(`${process.name}: starts ${name} ${this.keys.functionOf(record)} ${orderKey ?? ''}`);
     if (this.#everRun.has(name)) this.tally.count('repeats');
     this.#everRun.add(name);
     if (ownership === undefined) {
@@ -289,9 +296,9 @@ export class Referee {
   /** Only a function that has calls running can hold more than its quota. */
   surplusTaken(process: SimulatedProcess, record: LogRecord): void {
     this.tally.count('surplus');
-    const own = this.limits.functionOf(record);
+    const own = this.keys.functionOf(record);
     this.#factsOf(process).owned.get(nameOf(record))?.surplus.add(record.offset);
-    const runs = [...this.#factsOf(process).tasks].some((run) => holdsSlot(run) && this.limits.functionOf(run.record) === own);
+    const runs = [...this.#factsOf(process).tasks].some((run) => holdsSlot(run) && this.keys.functionOf(run.record) === own);
     if (!runs) this.#violated(`${recordName(record)} is surplus of a function that runs nothing`);
   }
 
@@ -420,13 +427,10 @@ export class Referee {
     if (tasks.filter(holdsSlot).length >= maxInFlight) this.#violated(`more than ${maxInFlight} at once`);
     if (tasks.filter(({ isSurplus }) => !isSurplus).length >= 2 * maxInFlight)
       this.#violated(`more than ${maxInFlight} without a slot pile up`);
-    const own = this.limits.functionOf(record);
-    const beside = tasks.filter((run) => holdsSlot(run) && this.limits.functionOf(run.record) === own);
-    const limit = this.limits.limitOf(record);
-    if (beside.length < limit) return;
-    // Its turn had come before its limit fell; then it waited for all others but those that rest between two tries.
-    const isAlone = this.#committed.mayRunAlone(record) && !beside.some(({ isActive }) => isActive);
-    if (!isAlone) this.#violated(`more than ${limit} of ${own} at once`);
+    const own = this.keys.functionOf(record);
+    const beside = tasks.filter((run) => holdsSlot(run) && this.keys.functionOf(run.record) === own);
+    const limit = this.limits.highestSince(own, facts.limitChanges.get(record) ?? 0);
+    if (beside.length >= limit) this.#violated(`more than ${limit} of ${own} at once`);
   }
 
   #forgetIfOver(facts: ProcessFacts, run: Run): void {
@@ -446,7 +450,7 @@ export class Referee {
   #factsOf(process: SimulatedProcess): ProcessFacts {
     let facts = this.#processes.get(process);
     if (facts === undefined) {
-      const nothing = { owned: new Map<string, Ownership>(), tasks: new Set<Run>() };
+      const nothing = { owned: new Map<string, Ownership>(), tasks: new Set<Run>(), limitChanges: new Map<LogRecord, number>() };
       facts = {
         process,
         ...nothing,

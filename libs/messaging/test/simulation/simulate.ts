@@ -8,6 +8,7 @@ import { Chance } from './chance.js';
 import { Referee } from './referee.js';
 import { drawScenario, type Faults, type Scenario } from './scenario.js';
 import { SimulatedCoordinator } from './simulated-coordinator.js';
+import { SimulatedLimits } from './simulated-limits.js';
 import { type Cluster, SimulatedMember } from './simulated-member.js';
 import { SimulatedNetwork } from './simulated-network.js';
 import { SimulatedProcess } from './simulated-process.js';
@@ -68,7 +69,7 @@ class World {
   readonly #tally = new Tally();
   readonly #trace: string[] = [];
   readonly #members = new Set<Member>();
-  readonly #limits = new Map<string, number>();
+  readonly #limits: SimulatedLimits;
   readonly #topicNames: readonly string[];
   #faults: Faults;
   #processes = 0;
@@ -89,8 +90,9 @@ class World {
     this.#coordinator = new SimulatedCoordinator(this.#time, partitions, scenario.drainTimeoutMs, this.#tell, (text) =>
       this.#referee.violated(text),
     );
-    const limits = { functionOf, orderKeyOf, limitOf: this.#limitOf };
-    this.#referee = new Referee(this.#time, this.#topics, scenario, limits, this.#tally, this.#tell);
+    this.#limits = new SimulatedLimits(scenario.bulkheadLimit);
+    const keys = { functionOf, orderKeyOf };
+    this.#referee = new Referee(this.#time, this.#topics, scenario, keys, this.#limits, this.#tally, this.#tell);
   }
 
   async run(): Promise<void> {
@@ -139,8 +141,6 @@ class World {
     if (this.withTrace) this.#trace.push(`${String(this.#time.nowMs).padStart(7)} ${text}`);
   };
 
-  readonly #limitOf = (record: LogRecord): number => this.#limits.get(functionOf(record)) ?? this.#scenario.bulkheadLimit;
-
   #isBroken(): boolean {
     return this.#referee.violations.length > 0;
   }
@@ -172,7 +172,7 @@ class World {
       referee: this.#referee,
       faults: () => this.#faults,
       tally: this.#tally,
-      limitOf: this.#limitOf,
+      limits: this.#limits,
       kill: (victim) => this.#kill(victim),
     };
     const network = new SimulatedNetwork(process, this.#time, () => this.#faults, this.#tally);
@@ -273,7 +273,7 @@ class World {
 
   #changeLimit(): void {
     this.#tally.count('limitChanges');
-    this.#limits.set(`f${this.#chance.between(1, this.#scenario.functions)}`, this.#chance.between(0, 4));
+    this.#limits.change(`f${this.#chance.between(1, this.#scenario.functions)}`, this.#chance.between(0, 4));
   }
 
   #cutSomewhere(): void {
@@ -304,7 +304,7 @@ class World {
   #heal(): void {
     this.#tell('the faults are over');
     this.#faults = NO_FAULTS;
-    this.#limits.clear();
+    this.#limits.changeBack();
     for (const { process } of this.#members) this.#thaw(process);
     if ([...this.#members].every(({ isStopping }) => isStopping)) this.#begin();
   }

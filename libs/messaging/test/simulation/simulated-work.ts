@@ -2,6 +2,7 @@ import type { LogRecord, AssignedPartition } from '../../src/log.js';
 import type { Bulkhead, GroupPolicy, RecordContext } from '../../src/parallel-consumer-options.js';
 import type { Referee, Run } from './referee.js';
 import type { Faults, Scenario } from './scenario.js';
+import type { SimulatedLimits } from './simulated-limits.js';
 import { SimulatedNetwork } from './simulated-network.js';
 import type { SimulatedProcess } from './simulated-process.js';
 import type { Tally } from './tally.js';
@@ -17,7 +18,7 @@ export interface Surroundings {
   readonly referee: Referee;
   readonly faults: () => Faults;
   readonly tally: Tally;
-  readonly limitOf: (record: LogRecord) => number;
+  readonly limits: SimulatedLimits;
   readonly kill: (process: SimulatedProcess) => void;
 }
 
@@ -47,7 +48,9 @@ export class SimulatedWork implements GroupPolicy {
   }
 
   bulkhead(record: LogRecord): Bulkhead {
-    return { key: functionOf(record), limit: this.around.limitOf(record), tenant: tenantOf(record) };
+    this.around.referee.limitAsked(this.process, record);
+    const key = functionOf(record);
+    return { key, limit: this.around.limits.now(key), tenant: tenantOf(record) };
   }
 
   async assigned(partitions: readonly AssignedPartition[]): Promise<void> {
