@@ -17,6 +17,7 @@ import {
   decodeSubscription,
   encodeAssignment,
   encodeSubscription,
+  joinGroup,
   request,
   type Broker,
   type JoinedGroup,
@@ -163,14 +164,22 @@ describeOnKafka('kafkajs, as the adapter uses it', () => {
 
   describe('a group', () => {
     const groupId = (): string => `group-${randomUUID()}`;
-    const join = async (through: Connection, group: string, memberId = '', says = 'who I am'): Promise<JoinedGroup> =>
-      (await through.coordinator(group)).joinGroup({
+    const join = async (
+      through: Connection,
+      group: string,
+      memberId = '',
+      says = 'who I am',
+      named: (memberId: string) => void = () => undefined,
+    ): Promise<JoinedGroup> => {
+      const joining = {
         groupId: group,
         sessionTimeout: REBALANCE_MS,
         rebalanceTimeout: REBALANCE_MS,
         memberId,
         groupProtocols: [{ name: 'sticky', metadata: encodeSubscription([topic], Buffer.from(says)) }],
-      });
+      };
+      return joinGroup(await through.coordinator(group), joining, named);
+    };
     const sync = async (through: Connection, group: string, { generationId, memberId }: JoinedGroup): Promise<Buffer> => {
       const groupAssignment = [{ memberId, memberAssignment: encodeAssignment({ [topic]: [1, 0] }, Buffer.from('by whom')) }];
       return (await (await through.coordinator(group)).syncGroup({ groupId: group, generationId, memberId, groupAssignment }))
@@ -202,6 +211,22 @@ describeOnKafka('kafkajs, as the adapter uses it', () => {
         assignment: { [topic]: [1, 0] },
         userData: Buffer.from('by whom'),
       });
+    });
+
+    it('names a new member before it has gathered, and takes another join under that name for that of the same member', async () => {
+      const group = groupId();
+      const first = await join(connection, group);
+      await sync(connection, group, first);
+      const cut = connect();
+      const names: string[] = [];
+      const lost = rejection(join(cut, group, '', 'who I am', (name) => names.push(name)));
+      await eventually(async () => expect(await isGathering(group, first)).toBe(true));
+      await cut.close();
+      await lost;
+      const joining = join(other, group, names[0]);
+      const { members } = await join(connection, group, first.memberId);
+      expect(members.map(({ memberId }) => memberId).sort()).toEqual([first.memberId, ...names].sort());
+      expect((await joining).memberId).toBe(names[0]);
     });
 
     it('tells at a heartbeat that it gathers, takes commits until the join, and refuses those of a generation that is over', async () => {

@@ -7,6 +7,7 @@ import {
   decodeSubscription,
   encodeAssignment,
   encodeSubscription,
+  joinGroup,
   type Broker,
   type GroupMemberInfo,
   type ProtocolError,
@@ -89,20 +90,19 @@ export class GroupCoordinator {
    */
   async join(owned: readonly TopicPartition[], letsGoLater: boolean): Promise<Joined> {
     const { groupId } = this;
-    const previous = { memberId: this.#memberId, generation: this.#lastGeneration };
-    const claims: Claims = { generation: previous.generation, owned, letsGoLater };
+    const claims: Claims = { generation: this.#lastGeneration, owned, letsGoLater };
     const metadata = encodeSubscription(this.topics, Buffer.from(JSON.stringify(claims)));
-    const joined = await this.#joining.ask((broker) =>
-      broker.joinGroup({
-        groupId,
-        sessionTimeout: this.timeouts.sessionTimeoutMs,
-        rebalanceTimeout: this.timeouts.rebalanceTimeoutMs,
-        memberId: this.#memberId,
-        groupProtocols: [{ name: this.coPartitioned ? 'sticky-co-partitioned' : 'sticky', metadata }],
-      }),
-    );
+    const request = {
+      groupId,
+      sessionTimeout: this.timeouts.sessionTimeoutMs,
+      rebalanceTimeout: this.timeouts.rebalanceTimeoutMs,
+      memberId: this.#memberId,
+      groupProtocols: [{ name: this.coPartitioned ? 'sticky-co-partitioned' : 'sticky', metadata }],
+    };
+    // The group waits for whoever it has named: a join that fails is tried again under that name, or says under it that it leaves.
+    const joined = await this.#joining.ask((broker) => joinGroup(broker, request, (memberId) => (this.#memberId = memberId)));
     const { generationId, memberId } = joined;
-    const consecutive = memberId === previous.memberId && generationId === previous.generation + 1;
+    const consecutive = generationId === this.#lastGeneration + 1;
     this.#memberId = memberId;
     // Its claims are known to whoever leads this generation, also if another one begins before its assignment comes.
     this.#lastGeneration = generationId;
@@ -159,7 +159,9 @@ export class GroupCoordinator {
   /** Nothing can be committed until the next join. That is one under the same name, which ends the old membership, if it is still known. */
   fallenOut(error: unknown): void {
     this.#generation = NO_GENERATION;
-    if (FORGOTTEN.has(typeOf(error) ?? '')) this.#memberId = '';
+    if (!FORGOTTEN.has(typeOf(error) ?? '')) return;
+    this.#memberId = '';
+    this.#lastGeneration = NO_GENERATION;
   }
 
   async leave(): Promise<void> {

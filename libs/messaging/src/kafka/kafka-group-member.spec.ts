@@ -1,5 +1,5 @@
 /** Real: the member. Scripted: what the broker answers, so that a leader of the release before can come in between. */
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { describe, expect, it } from '@jest/globals';
 import { eventually } from '@cf/testing';
 import type { GroupListener, TopicPartition } from '../log.js';
@@ -22,18 +22,17 @@ class ScriptedGroup {
   /** It gathers, and somebody does not come. */
   waitsForOthers = false;
   readonly left: string[] = [];
-  joinsAsked = 0;
-  readonly #closing = new AbortController();
+  /** Under which names. */
+  readonly joinsAsked: string[] = [];
+  readonly #connections = new EventEmitter();
   #joined = 0;
 
   connection(): Connection {
     const broker = {
       isConnected: () => true,
-      joinGroup: async () => {
-        this.joinsAsked++;
-        if (this.waitsForOthers) await once(this.#closing.signal, 'abort').then(() => Promise.reject(new Error('connection closed')));
-        return { generationId: ++this.#joined, memberId: 'me', leaderId: 'another', members: [] };
-      },
+      // Only joins are sent so.
+      lookupRequest: () => (join: { memberId: string }) => join,
+      connectionPool: { send: (join: { memberId: string }) => this.#join(join) },
       syncGroup: async () => {
         const { partitions, leader } = this.generations[this.#joined - 1]!;
         return { memberAssignment: encodeAssignment({ [TOPIC]: partitions }, leader) };
@@ -58,8 +57,19 @@ class ScriptedGroup {
       failed: async () => undefined,
       refresh: async () => undefined,
       partitionWorks: () => undefined,
-      close: async () => this.#closing.abort(),
+      close: async () => this.cut(),
     } as unknown as Connection;
+  }
+
+  cut(): void {
+    this.#connections.emit('cut');
+  }
+
+  async #join({ memberId }: { readonly memberId: string }): Promise<object> {
+    this.joinsAsked.push(memberId);
+    if (memberId === '') throw Object.assign(new Error('has no name'), { type: 'MEMBER_ID_REQUIRED', memberId: 'me' });
+    if (this.waitsForOthers) await once(this.#connections, 'cut').then(() => Promise.reject(new Error('connection closed')));
+    return { generationId: ++this.#joined, memberId, leaderId: 'another', members: [] };
   }
 }
 
@@ -116,7 +126,18 @@ describe('a member of a Kafka group', () => {
     const member = new KafkaGroupMember(group.connection(), group.connection(), { ...OPTIONS, drainTimeoutMs: 100, listener: silent });
     await eventually(() => expect(numbers(member.assignment())).toEqual([0, 1]));
     group.waitsForOthers = true;
-    await eventually(() => expect(group.joinsAsked).toBe(2));
+    await eventually(() => expect(group.joinsAsked).toEqual(['', 'me', 'me']));
+    await member.leave();
+    expect(group.left).toEqual(['me']);
+  });
+
+  it('tries a first join that lost its connection again under the name that it was given, and says under that name that it leaves', async () => {
+    const group = new ScriptedGroup();
+    group.waitsForOthers = true;
+    const member = new KafkaGroupMember(group.connection(), group.connection(), { ...OPTIONS, listener: silent });
+    await eventually(() => expect(group.joinsAsked).toEqual(['', 'me']));
+    group.cut();
+    await eventually(() => expect(group.joinsAsked).toEqual(['', 'me', 'me']));
     await member.leave();
     expect(group.left).toEqual(['me']);
   });

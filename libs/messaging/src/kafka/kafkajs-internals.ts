@@ -13,7 +13,7 @@ import './mend-kafkajs.js';
 
 const require = createRequire(import.meta.url);
 
-type Api = 'Produce' | 'Fetch' | 'ListOffsets';
+type Api = 'Produce' | 'Fetch' | 'ListOffsets' | 'JoinGroup';
 
 interface ProtocolRequest {
   readonly request: { readonly apiVersion: number };
@@ -24,6 +24,14 @@ interface ProtocolRequest {
 export interface GroupMemberInfo {
   readonly memberId: string;
   readonly memberMetadata: Buffer;
+}
+
+export interface JoinRequest {
+  readonly groupId: string;
+  readonly sessionTimeout: number;
+  readonly rebalanceTimeout: number;
+  readonly memberId: string;
+  readonly groupProtocols: readonly { readonly name: string; readonly metadata: Buffer }[];
 }
 
 export interface JoinedGroup {
@@ -43,13 +51,6 @@ export interface Broker {
   readonly nodeId: number;
   isConnected(): boolean;
   disconnect(): Promise<void>;
-  joinGroup(request: {
-    groupId: string;
-    sessionTimeout: number;
-    rebalanceTimeout: number;
-    memberId: string;
-    groupProtocols: readonly { name: string; metadata: Buffer }[];
-  }): Promise<JoinedGroup>;
   syncGroup(request: {
     groupId: string;
     generationId: number;
@@ -164,6 +165,20 @@ export async function request<T>(broker: Broker, api: Api, options: object, { bo
     requestTimeout,
   });
   return answer as T;
+}
+
+/** Tells a new member its name at once: kafkajs tells it when the group has gathered, and by then the connection may be lost. */
+export async function joinGroup(broker: Broker, request: JoinRequest, named: (memberId: string) => void): Promise<JoinedGroup> {
+  const ask = (memberId: string): Promise<unknown> =>
+    broker.connectionPool.send(
+      broker.lookupRequest(apiKeys.JoinGroup, requests.JoinGroup)({ protocolType: 'consumer', ...request, memberId }),
+    );
+  const joined = ask(request.memberId).catch((error: Partial<ProtocolError & JoinedGroup>) => {
+    if (error.type !== 'MEMBER_ID_REQUIRED') throw error;
+    named(error.memberId!);
+    return ask(error.memberId!);
+  });
+  return (await joined) as JoinedGroup;
 }
 
 export const encodeSubscription = (topics: readonly string[], userData: Buffer): Buffer =>
