@@ -70,7 +70,8 @@ export class GroupCoordinator {
   readonly #joining: Coordinator;
   #memberId = '';
   #generation = NO_GENERATION;
-  #lastGeneration = NO_GENERATION;
+  /** The last generation in which what it owns was surely nobody else's. */
+  #ownedIn = NO_GENERATION;
 
   constructor(
     private readonly connection: Connection,
@@ -90,7 +91,7 @@ export class GroupCoordinator {
    */
   async join(owned: readonly TopicPartition[], letsGoLater: boolean): Promise<Joined> {
     const { groupId } = this;
-    const claims: Claims = { generation: this.#lastGeneration, owned, letsGoLater };
+    const claims: Claims = { generation: this.#ownedIn, owned, letsGoLater };
     const metadata = encodeSubscription(this.topics, Buffer.from(JSON.stringify(claims)));
     const request = {
       groupId,
@@ -102,17 +103,18 @@ export class GroupCoordinator {
     // The group waits for whoever it has named: a join that fails is tried again under that name, or says under it that it leaves.
     const joined = await this.#joining.ask((broker) => joinGroup(broker, request, (memberId) => (this.#memberId = memberId)));
     const { generationId, memberId } = joined;
-    const consecutive = generationId === this.#lastGeneration + 1;
+    const consecutive = generationId === this.#ownedIn + 1;
     this.#memberId = memberId;
-    // Its claims are known to whoever leads this generation, also if another one begins before its assignment comes.
-    this.#lastGeneration = generationId;
+    // Its claims are known to whoever leads this generation, also if another one begins before its assignment comes; but the leader of
+    // one that was missed may have handed over at once.
+    if (consecutive) this.#ownedIn = generationId;
     this.#generation = consecutive ? generationId : NO_GENERATION;
     const groupAssignment = joined.leaderId === memberId ? await this.#assign(joined.members) : [];
     const atMs = performance.now();
     const { memberAssignment } = await this.#joining.ask((broker) =>
       broker.syncGroup({ groupId, generationId, memberId, groupAssignment }),
     );
-    this.#generation = generationId;
+    this.#generation = this.#ownedIn = generationId;
     const { assignment, userData } = decodeAssignment(memberAssignment);
     return {
       partitions: Object.entries(assignment).flatMap(([topic, own]) => own.map((partition) => ({ topic, partition }))),
@@ -161,7 +163,7 @@ export class GroupCoordinator {
     this.#generation = NO_GENERATION;
     if (!FORGOTTEN.has(typeOf(error) ?? '')) return;
     this.#memberId = '';
-    this.#lastGeneration = NO_GENERATION;
+    this.#ownedIn = NO_GENERATION;
   }
 
   async leave(): Promise<void> {

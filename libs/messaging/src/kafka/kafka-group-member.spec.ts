@@ -4,7 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import { eventually } from '@cf/testing';
 import type { GroupListener, TopicPartition } from '../log.js';
 import type { Connection } from './connection.js';
-import { encodeAssignment } from './kafkajs-internals.js';
+import { decodeSubscription, encodeAssignment } from './kafkajs-internals.js';
 import { KafkaGroupMember } from './kafka-group-member.js';
 
 const TOPIC = 'work';
@@ -14,7 +14,16 @@ const BEFORE = Buffer.alloc(0);
 interface Generation {
   readonly partitions: readonly number[];
   readonly leader: Buffer;
+  /** Which answer does not come: that to the join, or the assignment, for the group gathers again before. */
+  readonly lost?: 'join' | 'assignment';
 }
+
+interface Join {
+  readonly memberId: string;
+  readonly groupProtocols: readonly { readonly metadata: Buffer }[];
+}
+
+const gathers = (): Error => Object.assign(new Error('gathers'), { type: 'REBALANCE_IN_PROGRESS' });
 
 class ScriptedGroup {
   /** The group gathers when one is added. */
@@ -24,6 +33,8 @@ class ScriptedGroup {
   readonly left: string[] = [];
   /** Under which names. */
   readonly joinsAsked: string[] = [];
+  /** In which generations they say that they owned what they name. */
+  readonly claimed: number[] = [];
   readonly #connections = new EventEmitter();
   #joined = 0;
 
@@ -31,15 +42,15 @@ class ScriptedGroup {
     const broker = {
       isConnected: () => true,
       // Only joins are sent so.
-      lookupRequest: () => (join: { memberId: string }) => join,
-      connectionPool: { send: (join: { memberId: string }) => this.#join(join) },
+      lookupRequest: () => (join: Join) => join,
+      connectionPool: { send: (join: Join) => this.#join(join) },
       syncGroup: async () => {
-        const { partitions, leader } = this.generations[this.#joined - 1]!;
+        const { partitions, leader, lost } = this.generations[this.#joined - 1]!;
+        if (lost === 'assignment') throw gathers();
         return { memberAssignment: encodeAssignment({ [TOPIC]: partitions }, leader) };
       },
       heartbeat: async () => {
-        if (this.waitsForOthers || this.#joined < this.generations.length)
-          throw Object.assign(new Error('gathers'), { type: 'REBALANCE_IN_PROGRESS' });
+        if (this.waitsForOthers || this.#joined < this.generations.length) throw gathers();
       },
       leaveGroup: async ({ memberId }: { memberId: string }) => void this.left.push(memberId),
       offsetFetch: async () => ({ responses: [] }),
@@ -65,11 +76,15 @@ class ScriptedGroup {
     this.#connections.emit('cut');
   }
 
-  async #join({ memberId }: { readonly memberId: string }): Promise<object> {
+  async #join({ memberId, groupProtocols }: Join): Promise<object> {
     this.joinsAsked.push(memberId);
     if (memberId === '') throw Object.assign(new Error('has no name'), { type: 'MEMBER_ID_REQUIRED', memberId: 'me' });
+    const { userData } = decodeSubscription(groupProtocols[0]!.metadata);
+    this.claimed.push((JSON.parse(userData.toString()) as { generation: number }).generation);
     if (this.waitsForOthers) await once(this.#connections, 'cut').then(() => Promise.reject(new Error('connection closed')));
-    return { generationId: ++this.#joined, memberId, leaderId: 'another', members: [] };
+    const generationId = ++this.#joined;
+    if (this.generations[generationId - 1]?.lost === 'join') throw new Error('connection closed');
+    return { generationId, memberId, leaderId: 'another', members: [] };
   }
 }
 
@@ -91,22 +106,24 @@ const silent: GroupListener = {
 
 const numbers = (partitions: readonly TopicPartition[]): number[] => partitions.map(({ partition }) => partition).sort();
 
+const telling = (told: string[], drain: () => Promise<void>): GroupListener => ({
+  assigned: async (partitions) => void told.push(`assigned ${numbers(partitions).join()}`),
+  records: () => undefined,
+  revoking: (partitions) => {
+    told.push(`revoking ${numbers(partitions).join()}`);
+    return drain();
+  },
+  lost: (partitions) => void told.push(`lost ${numbers(partitions).join()}`),
+  failed: ({ message }) => void told.push(message),
+});
+
 describe('a member of a Kafka group', () => {
   it('takes what was given back while it let go of it, also by a leader of the release before', async () => {
     const group = new ScriptedGroup();
     const told: string[] = [];
     let drained = (): void => undefined;
     const isDrained = new Promise<void>((resolve) => (drained = resolve));
-    const listener: GroupListener = {
-      assigned: async (partitions) => void told.push(`assigned ${numbers(partitions).join()}`),
-      records: () => undefined,
-      revoking: async (partitions) => {
-        told.push(`revoking ${numbers(partitions).join()}`);
-        await isDrained;
-      },
-      lost: (partitions) => void told.push(`lost ${numbers(partitions).join()}`),
-      failed: ({ message }) => void told.push(message),
-    };
+    const listener = telling(told, () => isDrained);
     group.generations.push({ partitions: [0, 1], leader: NOW });
     const member = new KafkaGroupMember(group.connection(), group.connection(), { ...OPTIONS, listener });
     await eventually(() => expect(told).toEqual(['assigned 0,1']));
@@ -140,5 +157,20 @@ describe('a member of a Kafka group', () => {
     await eventually(() => expect(group.joinsAsked).toEqual(['', 'me', 'me']));
     await member.leave();
     expect(group.left).toEqual(['me']);
+  });
+
+  it('claims no generation that it missed for what it owned before, and begins anew with what it is given after it', async () => {
+    const group = new ScriptedGroup();
+    const told: string[] = [];
+    const partitions = [0, 1];
+    group.generations.push({ partitions, leader: NOW });
+    const listener = telling(told, async () => undefined);
+    const member = new KafkaGroupMember(group.connection(), group.connection(), { ...OPTIONS, listener });
+    await eventually(() => expect(told).toEqual(['assigned 0,1']));
+    group.generations.push({ partitions, leader: BEFORE, lost: 'join' }, { partitions, leader: NOW, lost: 'assignment' });
+    group.generations.push({ partitions, leader: NOW });
+    await eventually(() => expect(told).toEqual(['assigned 0,1', 'lost 0,1', 'assigned 0,1']));
+    expect(group.claimed).toEqual([-1, 1, 1, 1]);
+    await member.leave();
   });
 });
