@@ -31,10 +31,12 @@ export interface Joined {
 
 export const typeOf = (error: unknown): string | undefined => (error as Partial<ProtocolError>).type;
 
-/** The coordinator does not know this member any more. */
 const FORGOTTEN = new Set(['UNKNOWN_MEMBER_ID', 'FENCED_INSTANCE_ID']);
-/** … or not in this generation. */
-export const isExpulsion = (error: unknown): boolean => FORGOTTEN.has(typeOf(error) ?? '') || typeOf(error) === 'ILLEGAL_GENERATION';
+/** The coordinator does not know this member any more. */
+export const isForgotten = (error: unknown): boolean => FORGOTTEN.has(typeOf(error) ?? '');
+/** … or not in this generation: the answer to its join is on its way, or lost. */
+export const isOvertaken = (error: unknown): boolean => typeOf(error) === 'ILLEGAL_GENERATION';
+export const isExpulsion = (error: unknown): boolean => isForgotten(error) || isOvertaken(error);
 export const isRebalance = (error: unknown): boolean => typeOf(error) === 'REBALANCE_IN_PROGRESS';
 
 const NO_GENERATION = -1;
@@ -161,7 +163,7 @@ export class GroupCoordinator {
   /** Nothing can be committed until the next join. That is one under the same name, which ends the old membership, if it is still known. */
   fallenOut(error: unknown): void {
     this.#generation = NO_GENERATION;
-    if (!FORGOTTEN.has(typeOf(error) ?? '')) return;
+    if (!isForgotten(error)) return;
     this.#memberId = '';
     this.#ownedIn = NO_GENERATION;
   }

@@ -1,6 +1,6 @@
 import { MessagingError } from '../errors.js';
 import { pause, within } from './waiting.js';
-import { isExpulsion, isRebalance, type GroupCoordinator } from './group-coordinator.js';
+import { isForgotten, isOvertaken, isRebalance, type GroupCoordinator } from './group-coordinator.js';
 
 export interface HeartRhythm {
   readonly intervalMs: number;
@@ -10,16 +10,17 @@ export interface HeartRhythm {
 /**
  * Beats from one join to the next. It outlives a coordinator that is away for a moment: a broker that restarts knows its members
  * again, so nothing is rebalanced. Only when nothing was answered for a whole session may somebody else own the partitions.
+ * A group that is in another generation has not forgotten this member: a join tells what it owns there, if that comes within the session.
  */
 export class Heart {
-  /** Resolves when the group gathers anew. */
+  /** Resolves when the group gathers anew, or has gathered already. */
   readonly rebalance: Promise<void>;
   /** Rejects when the membership is over. */
   readonly end: Promise<never>;
   #gather!: () => void;
   #fail!: (error: unknown) => void;
   readonly #stopping = new AbortController();
-  /** When the last question was asked that was answered: the session lasts at least from then, the answer may have waited to be read. */
+  /** When the last question was asked whose answer prolonged the session: it lasts at least from then, the answer may have waited to be read. */
   #heardOfMs: number;
   #hasEnded = false;
 
@@ -63,14 +64,11 @@ export class Heart {
         this.#heardOfMs = askedMs;
       } catch (error) {
         if (signal.aborted) return;
-        if (isExpulsion(error)) return this.#fail(error);
-        if (isRebalance(error)) {
-          this.#heardOfMs = askedMs;
-          this.#gather();
-          continue;
-        }
-        if (!this.isInSession) return this.#fail(error);
-        await this.missed(error);
+        if (isForgotten(error)) return this.#fail(error);
+        if (isRebalance(error)) this.#heardOfMs = askedMs;
+        else if (!this.isInSession) return this.#fail(error);
+        if (isRebalance(error) || isOvertaken(error)) this.#gather();
+        else await this.missed(error);
       }
     }
   }
@@ -78,7 +76,8 @@ export class Heart {
   async #askWithin(timeoutMs: number): Promise<void> {
     const answered = await within(
       this.coordinator.heartbeat().then(() => true),
-      Math.max(0, timeoutMs),
+      // What the group says tells more than that the session is over, as when it has gone on or this process was paused.
+      Math.max(this.rhythm.intervalMs, timeoutMs),
     );
     if (!answered) throw new MessagingError('session_expired', `no heartbeat was answered for ${this.rhythm.sessionTimeoutMs} ms`, true);
   }

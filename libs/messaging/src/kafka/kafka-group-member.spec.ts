@@ -14,7 +14,7 @@ const BEFORE = Buffer.alloc(0);
 interface Generation {
   readonly partitions: readonly number[];
   readonly leader: Buffer;
-  /** Which answer does not come: that to the join, or the assignment, for the group gathers again before. */
+  /** Which answer does not come: that to the join before its connection is cut, or the assignment, for the group gathers again before. */
   readonly lost?: 'join' | 'assignment';
 }
 
@@ -35,6 +35,7 @@ class ScriptedGroup {
   readonly joinsAsked: string[] = [];
   /** In which generations they say that they owned what they name. */
   readonly claimed: number[] = [];
+  overtakenBeats = 0;
   readonly #connections = new EventEmitter();
   #joined = 0;
 
@@ -49,7 +50,11 @@ class ScriptedGroup {
         if (lost === 'assignment') throw gathers();
         return { memberAssignment: encodeAssignment({ [TOPIC]: partitions }, leader) };
       },
-      heartbeat: async () => {
+      heartbeat: async ({ groupGenerationId }: { groupGenerationId: number }) => {
+        if (groupGenerationId !== this.#joined) {
+          this.overtakenBeats++;
+          throw Object.assign(new Error('in another generation'), { type: 'ILLEGAL_GENERATION' });
+        }
         if (this.waitsForOthers || this.#joined < this.generations.length) throw gathers();
       },
       leaveGroup: async ({ memberId }: { memberId: string }) => void this.left.push(memberId),
@@ -76,14 +81,22 @@ class ScriptedGroup {
     this.#connections.emit('cut');
   }
 
+  async #cutOff(): Promise<never> {
+    await once(this.#connections, 'cut');
+    throw new Error('connection closed');
+  }
+
   async #join({ memberId, groupProtocols }: Join): Promise<object> {
     this.joinsAsked.push(memberId);
     if (memberId === '') throw Object.assign(new Error('has no name'), { type: 'MEMBER_ID_REQUIRED', memberId: 'me' });
     const { userData } = decodeSubscription(groupProtocols[0]!.metadata);
     this.claimed.push((JSON.parse(userData.toString()) as { generation: number }).generation);
-    if (this.waitsForOthers) await once(this.#connections, 'cut').then(() => Promise.reject(new Error('connection closed')));
-    const generationId = ++this.#joined;
-    if (this.generations[generationId - 1]?.lost === 'join') throw new Error('connection closed');
+    if (this.waitsForOthers) await this.#cutOff();
+    // A follower that says nothing new is told of the present generation again.
+    const begins = this.#joined < this.generations.length;
+    if (begins) this.#joined++;
+    const generationId = this.#joined;
+    if (begins && this.generations[generationId - 1]!.lost === 'join') await this.#cutOff();
     return { generationId, memberId, leaderId: 'another', members: [] };
   }
 }
@@ -169,8 +182,26 @@ describe('a member of a Kafka group', () => {
     await eventually(() => expect(told).toEqual(['assigned 0,1']));
     group.generations.push({ partitions, leader: BEFORE, lost: 'join' }, { partitions, leader: NOW, lost: 'assignment' });
     group.generations.push({ partitions, leader: NOW });
+    await eventually(() => expect(group.claimed).toHaveLength(2));
+    group.cut();
     await eventually(() => expect(told).toEqual(['assigned 0,1', 'lost 0,1', 'assigned 0,1']));
     expect(group.claimed).toEqual([-1, 1, 1, 1]);
+    await member.leave();
+  });
+
+  it('goes on with what it owns when the group is ahead of the answer to its join, and that answer is lost', async () => {
+    const group = new ScriptedGroup();
+    const told: string[] = [];
+    group.generations.push({ partitions: [0, 1], leader: NOW });
+    const listener = telling(told, async () => undefined);
+    const member = new KafkaGroupMember(group.connection(), group.connection(), { ...OPTIONS, listener });
+    await eventually(() => expect(told).toEqual(['assigned 0,1']));
+    group.generations.push({ partitions: [0, 1], leader: NOW, lost: 'join' });
+    await eventually(() => expect(group.overtakenBeats).toBeGreaterThan(1));
+    expect(member.mayStart()).toBe(true);
+    group.cut();
+    await eventually(() => expect(told).toEqual(['assigned 0,1', 'assigned ']));
+    expect(group.claimed).toEqual([-1, 1, 1]);
     await member.leave();
   });
 });

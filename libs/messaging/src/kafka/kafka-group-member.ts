@@ -181,19 +181,11 @@ export class KafkaGroupMember implements GroupMember {
   #join(): Promise<void> {
     const joining = this.#joinNow().finally(() => (this.#joining = null));
     this.#joining = joining.catch(() => undefined);
-    void this.#heart?.end.catch((error) => (isExpulsion(error) ? this.#cutOffUnanswered() : undefined));
+    void this.#heart?.end.catch((error) => {
+      // The group went on a session ago or without this member: what it answered is lost on a connection that only seems open.
+      if (isExpulsion(error) && this.#joining !== null) this.joins.cut(new Error('no answer came to a join'));
+    });
     return joining;
-  }
-
-  /** The group went on, so it has answered: what has not arrived a session later is lost on a connection that only seems open. */
-  async #cutOffUnanswered(): Promise<void> {
-    const joining = this.#joining;
-    if (joining === null) return;
-    const hasEnded = await within(
-      joining.then(() => true),
-      this.connection.settings.sessionTimeoutMs,
-    );
-    if (hasEnded !== true) this.joins.cut(new Error('no answer came to a join'));
   }
 
   async #joinNow(): Promise<void> {
