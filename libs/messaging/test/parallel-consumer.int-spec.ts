@@ -643,6 +643,27 @@ describe('parallel consumer', () => {
     expect(suspectsOf(log, 0)).toEqual([]);
   });
 
+  it('tries nothing again while a suspect runs alone, nor before it is committed that it has ended', async () => {
+    const log = new ScriptedLog();
+    writeSuspect(log, 0);
+    const handler = new ScriptedHandler();
+    await consume(log, { handle: handler.handle });
+    await passing(log.assign(1));
+    log.write(1);
+    await eventually(() => expect(handler.running).toEqual(['1:0']));
+    handler.end('1:0', broken(true));
+    await passing(log.assign(0));
+    await eventually(() => expect(handler.running).toEqual(['0:0']));
+    await elapse(30_000);
+    expect(handler.started).toEqual(['1:0', '0:0']);
+    log.commitError = new Error('coordinator is away');
+    handler.end('0:0');
+    await elapse(1_000);
+    expect(handler.running).toEqual([]);
+    log.commitError = null;
+    await eventually(() => expect(handler.running).toEqual(['1:0']));
+  });
+
   it('commits the end of one that ran alone as soon as the commit that was under way meanwhile is answered', async () => {
     const log = new ScriptedLog();
     writeSuspect(log, 0);
