@@ -893,6 +893,19 @@ describe('parallel consumer', () => {
     expect(log.commits).toHaveLength(commits + 1);
   });
 
+  it('commits again a second after the coordinator has come back, however long it was away', async () => {
+    const log = new ScriptedLog();
+    await consume(log, { handle: new ScriptedHandler(true).handle });
+    await passing(log.assign(0));
+    log.write(0);
+    await eventually(() => expect(log.committed(0)).toBe(1));
+    log.commitError = new Error('coordinator is away');
+    log.write(0);
+    await elapse(60_000);
+    log.commitError = null;
+    await eventually(() => expect(log.committed(0)).toBe(2), 1_200);
+  });
+
   it('gives up a record that killed the process four times, the last time alone, and nothing else', async () => {
     const log = new ScriptedLog();
     for (let i = 0; i < 12; i++) log.write(0);

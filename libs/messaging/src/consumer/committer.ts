@@ -5,7 +5,8 @@ import type { OwnedPartition } from './owned-partition.js';
 /** What may run twice after a crash is what is in flight and what was completed since the last commit (guarantees.md §1). */
 export const COMMIT_INTERVAL_MS = 100;
 export const COMMIT_COMPLETIONS = 256;
-const BACK_OFF_MS = { first: 200, max: 5_000 } as const;
+/** A crash repeats what could not be committed, so soon after an outage commits must get through again. */
+const BACK_OFF_MS = { first: 200, max: 1_000 } as const;
 
 /**
  * When to commit what: every 100 ms or 256 completions, all changed partitions in one request, one request at a time, so that an

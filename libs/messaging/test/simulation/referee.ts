@@ -24,7 +24,7 @@ import type { VirtualTime } from './virtual-time.js';
 /** A commit is due every 100 ms; this long its reply may take, twice, plus what the next one takes. */
 const COMMITTED_WITHIN_MS = 1_500;
 /** So long after a refused commit the engine may be backing off. */
-const BACK_OFF_MS_MAX = 6_000;
+const BACK_OFF_MS_MAX = 2_000;
 /** What a record must have survived before it counts as the killer. */
 const DEATHS_BEFORE_GIVING_UP = 3;
 interface Ownership {
