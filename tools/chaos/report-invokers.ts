@@ -1,4 +1,5 @@
 import type { InvokersVerdict } from '../checker/check-invokers.js';
+import type { Lane } from '../checker/invocation-plan.js';
 import type { FaultEffect } from '../checker/judge-calls.js';
 
 const NAMES = {
@@ -17,16 +18,12 @@ const table = (head: readonly string[], rows: readonly (readonly (string | numbe
 
 const rowOf = (kind: Kind, effects: readonly FaultEffect[]): (string | number)[] => {
   const of = effects.filter(({ fault }) => fault.kind === kind);
-  const most = (read: (effect: FaultEffect) => number): number => Math.max(0, ...of.map(read));
+  const worst = (lane: Lane): string => {
+    const [effect] = of.toSorted((a, b) => b.repeated[lane] - a.repeated[lane]);
+    return `${effect?.repeated[lane] ?? 0} of ${effect?.repeatedMax[lane] ?? 0}`;
+  };
   const total = of.reduce((sum, { repeated }) => sum + repeated.trigger + repeated.step, 0);
-  return [
-    NAMES[kind],
-    of.length,
-    total,
-    `${most(({ repeated }) => repeated.trigger)} of ${most(({ repeatedMax }) => repeatedMax.trigger)}`,
-    `${most(({ repeated }) => repeated.step)} of ${most(({ repeatedMax }) => repeatedMax.step)}`,
-    of.reduce((sum, { overlaps }) => sum + overlaps, 0),
-  ];
+  return [NAMES[kind], of.length, total, worst('trigger'), worst('step'), of.reduce((sum, { overlaps }) => sum + overlaps, 0)];
 };
 
 /** The report of an invokers run in Markdown. */
@@ -47,7 +44,8 @@ export const reportInvokers = (
       (Object.keys(NAMES) as Kind[]).map((kind) => rowOf(kind, effects)),
     ),
     '',
-    'A fault may repeat what its worker had in flight and what it had completed since its last commit (`most … of` that bound). An overlap is a',
+    'A fault may repeat what its worker had in flight and what it had completed since its last commit (`most … of` that bound, which counts what was',
+    'called since the broker went when a fault comes within 5 s of its return: nothing may have been committed since). An overlap is a',
     'call of an order key that begins while an earlier one still runs at the endpoint, whose worker died or lost its session. What a slow function',
     'gets beyond its quota is deferred; nobody here sends it again, so it is counted, and a deferral that was called all the same needs a fault.',
     '',

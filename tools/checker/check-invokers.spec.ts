@@ -289,5 +289,10 @@ describe('the checker of an invokers run', () => {
     };
     expect(judge(over).violations).toEqual(['600 calls of triggers were repeated by one kill, 516 may be']);
     expect(judge({ ...over, faults: [kill, fault('broker', 6_000)] }).violations).toEqual([]);
+    // Nothing could be committed since the broker went.
+    const outage = (fromMs: number): Fault => fault('broker', fromMs, { toMs: 4_500 });
+    expect(judge({ ...over, faults: [outage(3_900), kill] }).violations).toEqual([]);
+    expect(judge({ ...over, faults: [outage(4_100), kill] }).violations).toHaveLength(1);
+    expect(judge({ ...over, faults: [fault('broker', -2_000), kill] }).violations).toHaveLength(1);
   });
 });

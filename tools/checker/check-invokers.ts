@@ -11,7 +11,7 @@
  *
  * Needs some 40 bytes an invocation.
  */
-import { isAnswerLost, isStruckBetween, repeatedMax } from './explain-by-faults.ts';
+import { isAnswerLost, isStruckBetween, repeatedMax, uncommittedFromMs } from './explain-by-faults.ts';
 import { isSlow } from './invocation-plan.ts';
 import { type CommitFact, DEFERRED, type InvokersFacts } from './invokers-facts.ts';
 import { type Calls, type Commits, type FaultEffect, Findings, judgeCalls, type Places, type Requests } from './judge-calls.ts';
@@ -224,7 +224,13 @@ export const checkInvokers = (facts: InvokersFacts): InvokersVerdict => {
   const found = new Findings();
   const effects = faults.map((fault): FaultEffect => {
     const max = { trigger: repeatedMax(fault, 'trigger', run), step: repeatedMax(fault, 'step', run) };
-    return { fault, repeated: { trigger: 0, step: 0 }, repeatedMax: max, overlaps: 0 };
+    return {
+      fault,
+      repeated: { trigger: 0, step: 0 },
+      repeatedMax: max,
+      uncommittedFromMs: uncommittedFromMs(faults, fault),
+      overlaps: 0,
+    };
   });
   const deadlines = new Float64Array(run.steps);
   for (const { number, deadlineMs } of facts.stepRequests) deadlines[number] = deadlineMs;

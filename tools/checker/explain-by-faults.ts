@@ -52,6 +52,12 @@ export const isAnswerLost = (faults: readonly Fault[], atMs: number): boolean =>
     ({ kind, fromMs, toMs }) => (kind === 'broker' || kind === 'pause') && atMs >= fromMs - ON_THE_WIRE_MS && atMs <= toMs + UNAWARE_MS,
   );
 
+/** Since when what a worker did may not be committed when the fault strikes it: from before that moment when the broker has just come back. */
+export const uncommittedFromMs = (faults: readonly Fault[], { kind, fromMs }: Fault): number => {
+  const outages = faults.filter((each) => each.kind === 'broker' && each.fromMs <= fromMs && fromMs <= each.toMs + UNAWARE_MS);
+  return kind === 'broker' ? fromMs : Math.min(fromMs, ...outages.map((outage) => outage.fromMs));
+};
+
 /** Completed since the last commit: a batch of 256 that is being committed, and the next one. */
 const UNCOMMITTED_MAX = 2 * 256;
 

@@ -18,7 +18,9 @@ export class Findings {
 export interface FaultEffect {
   readonly fault: Fault;
   readonly repeated: Record<Lane, number>;
-  readonly repeatedMax: Readonly<Record<Lane, number>>;
+  /** Grows with what its worker called while it could not commit. */
+  readonly repeatedMax: Record<Lane, number>;
+  readonly uncommittedFromMs: number;
   overlaps: number;
 }
 
@@ -101,6 +103,7 @@ export const judgeCalls = (
   const { run, faults } = facts;
   const called = { trigger: new Called(run.triggers), step: new Called(run.steps) };
   const watermark = { trigger: watermarks(commits.trigger), step: watermarks(commits.step) };
+  const struckUncommitted = effects.filter(({ fault, uncommittedFromMs }) => uncommittedFromMs < fault.fromMs);
   const open = new Map<number, OpenCall>();
   const openOf = new Map<number, Set<number>>();
   const highest = new Int32Array(ORDER_KEYS).fill(-1);
@@ -158,6 +161,8 @@ export const judgeCalls = (
       found.broken(`${lane} ${number} was called and never sent`);
       continue;
     }
+    for (const { fault, uncommittedFromMs, repeatedMax } of struckUncommitted)
+      if (worker === fault.worker && atMs >= uncommittedFromMs && atMs < fault.fromMs) repeatedMax[lane]++;
     const isFirst = called[lane].times[number] === 0;
     if (!isFirst) judgeRepeat(lane, number, made);
     if (lane === 'trigger') {
