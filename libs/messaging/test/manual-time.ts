@@ -8,7 +8,11 @@ const STEP_MS = 5;
 /** A clock that goes on only while a test waits for something. */
 export class ManualTime {
   readonly #time = new VirtualTime();
-  readonly clock: Clock = new SimulatedProcess('test', this.#time, new Chance(1));
+  readonly #process = new SimulatedProcess('test', this.#time, new Chance(1));
+  readonly clock: Clock = this.#process;
+
+  /** As for a process that is stopped for so long. */
+  readonly jump = (byMs: number): void => this.#process.jump(byMs);
 
   readonly wait = (delayMs: number): Promise<void> => new Promise((resolve) => this.clock.after(delayMs, resolve));
 

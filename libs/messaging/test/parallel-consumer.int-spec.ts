@@ -195,6 +195,28 @@ describe('parallel consumer', () => {
     expect(called.ended.length + surplus.length).toBe(300);
   });
 
+  it('takes no function for slow whose calls a stop of the process fell into', async () => {
+    const log = new ScriptedLog();
+    const handler = new ScriptedHandler();
+    const surplus: number[] = [];
+    const handle = async (record: LogRecord, context: RecordContext): Promise<void> => {
+      if (context.isSurplus) surplus.push(record.offset);
+      else await handler.handle(record, context);
+    };
+    await consume(log, { handle, bulkhead: byFunction(2) }, { quota: { callMs: 1_000, worksOffMs: 3_000 } });
+    await passing(log.assign(0));
+    for (let i = 0; i < 50; i++) log.write(0, { headers: { 'function-id': 'quick' } });
+    await eventually(() => expect(handler.running).toHaveLength(2));
+    time.jump(9_000);
+    handler.end('0:0');
+    await elapse(500);
+    handler.end('0:1');
+    await elapse(500);
+    expect(surplus).toEqual([]);
+    await elapse(5_000);
+    expect(surplus.length).toBeGreaterThan(0);
+  });
+
   it('never runs more than its limit at once', async () => {
     const log = new ScriptedLog();
     const handler = new ScriptedHandler();

@@ -1,4 +1,5 @@
 import type { Clock } from './clock.js';
+import type { RunningTime } from './running-time.js';
 import type { Scheduler } from './scheduler.js';
 import type { Task } from './task.js';
 
@@ -15,6 +16,7 @@ export class Dispatcher {
   constructor(
     private readonly scheduler: Scheduler<Task>,
     private readonly clock: Clock,
+    private readonly runningTime: RunningTime,
     private readonly mayStart: () => boolean,
     /** Gives those their turn back that stood aside and may start; false when there are none. */
     private readonly readyAside: (scheduler: Scheduler<Task>) => boolean,
@@ -39,7 +41,7 @@ export class Dispatcher {
   }
 
   start(): void {
-    const nowMs = this.clock.nowMs();
+    const nowMs = this.runningTime.nowMs();
     // They are older than what is ready.
     this.readyAside(this.scheduler);
     // Asked for each: the process may have been stopped between two of them.

@@ -12,6 +12,7 @@ import { FetchBuffer } from './fetch-buffer.js';
 import { type Commit, OwnedPartition } from './owned-partition.js';
 import { Preparation } from './preparation.js';
 import { RecordKeys } from './record-keys.js';
+import { RunningTime } from './running-time.js';
 import { Scheduler } from './scheduler.js';
 import { Surplus } from './surplus.js';
 import { bytesOf, Task } from './task.js';
@@ -39,6 +40,7 @@ export class ParallelConsumer {
   readonly #written = new Map<string, readonly Commit[]>();
   readonly #committer = new Committer();
   readonly #keys: RecordKeys;
+  readonly #runningTime: RunningTime;
   readonly #scheduler: Scheduler<Task>;
   readonly #runner: TaskRunner;
   readonly #dispatcher: Dispatcher;
@@ -69,6 +71,7 @@ export class ParallelConsumer {
   ) {
     const schedulerOf = (task: Task): Scheduler<Task> => this.#schedulerOf(task);
     this.#keys = new RecordKeys(policy);
+    this.#runningTime = new RunningTime(clock);
     this.#aside = new Aside(schedulerOf);
     this.#scheduler = new Scheduler(
       options.maxInFlight,
@@ -99,8 +102,8 @@ export class ParallelConsumer {
     const ready = (scheduler: Scheduler<Task>): boolean => this.#aside.ready(scheduler);
     const starts = (task: Task, nowMs: number): void => this.#starts(task, nowMs);
     const begins = (task: Task, nowMs: number): void => this.#begins(task, nowMs);
-    this.#dispatcher = new Dispatcher(this.#scheduler, clock, mayStart, ready, starts, begins);
-    this.#surplusDispatcher = new Dispatcher(this.#surplus.scheduler, clock, maySurplusStart, ready, starts, begins);
+    this.#dispatcher = new Dispatcher(this.#scheduler, clock, this.#runningTime, mayStart, ready, starts, begins);
+    this.#surplusDispatcher = new Dispatcher(this.#surplus.scheduler, clock, this.#runningTime, maySurplusStart, ready, starts, begins);
     const isOwned = (partition: TopicPartition): boolean => this.#partitions.has(keyOf(partition));
     this.#preparation = new Preparation(log, options.group, policy, observer, clock, () => this.#stopping !== null, isOwned);
     this.#commits = new CommitLoop(
@@ -299,7 +302,7 @@ export class ParallelConsumer {
   }
 
   #ended(task: Task, resolved: boolean): void {
-    this.#schedulerOf(task).release(task, this.clock.nowMs());
+    this.#schedulerOf(task).release(task, this.#runningTime.nowMs());
     if (resolved) this.#complete(task);
     this.#letGo.delete(task);
     (task.isSurplus ? this.#surplusDispatcher : this.#dispatcher).start();
@@ -308,7 +311,7 @@ export class ParallelConsumer {
   #yieldSlot(task: Task): void {
     // A slot of the surplus is there for what still has to be published.
     if (task.isSurplus) return;
-    this.#scheduler.yieldSlot(task, this.clock.nowMs());
+    this.#scheduler.yieldSlot(task, this.#runningTime.nowMs());
     this.#dispatcher.wake();
   }
 
@@ -349,7 +352,7 @@ export class ParallelConsumer {
     this.#commits.commit();
     this.#buffer.releaseRoomy();
     this.#scheduler.recheck();
-    this.#surplus.take(staying, nowMs);
+    this.#surplus.take(staying, this.#runningTime.nowMs());
     this.#surplusDispatcher.start();
     this.#dispatcher.start();
   }
