@@ -15,7 +15,7 @@ import { reportBugs } from './report.mjs';
 
 const STAGES = [
   ['models', 'libs/messaging/src/consumer'],
-  ['scripted histories', 'libs/messaging/test/(parallel-consumer|slow-functions|what-went-wrong-elsewhere)\\.'],
+  ['scripted histories', 'libs/messaging/test/(parallel-consumer|suspects|slow-functions|what-went-wrong-elsewhere)\\.'],
   ['simulation', 'libs/messaging/test/simulation\\.'],
 ];
 /** A bug may make a part of the suite wait for what never comes; without one each takes seconds. */

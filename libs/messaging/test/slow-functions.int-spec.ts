@@ -1,39 +1,22 @@
 /** Real: the whole consumer engine. Scripted: the log and the handlers; the time is the test's. What slow and failing functions must not do. */
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { decodeOffsetMetadata, encodeOffsetMetadata } from '../src/consumer/offset-metadata.js';
-import { ParallelConsumer } from '../src/consumer/parallel-consumer.js';
+import type { ParallelConsumer } from '../src/consumer/parallel-consumer.js';
 import type { LogRecord } from '../src/log.js';
 import type { GroupPolicy, ParallelConsumerOptions, RecordContext } from '../src/parallel-consumer-options.js';
-import { ManualTime } from './manual-time.js';
+import { consume as consumeScripted, time } from './scripted-consumer.js';
 import { ScriptedHandler } from './scripted-handler.js';
 import { ScriptedLog, TOPIC } from './scripted-log.js';
 
-const time = new ManualTime();
 const { eventually, passing, elapse } = time;
 const QUOTA = { callMs: 3_000, worksOffMs: 30_000 };
 
-const opened: ParallelConsumer[] = [];
-afterEach(async () => {
-  await passing(Promise.all(opened.splice(0).map((consumer) => consumer.stop())));
-});
-
-const consume = async (
+const consume = (
   log: ScriptedLog,
   policy: Partial<GroupPolicy> & Pick<GroupPolicy, 'handle'>,
   options: Partial<ParallelConsumerOptions> = {},
-): Promise<ParallelConsumer> => {
-  const bounds = { maxInFlight: 256, maxBufferedRecords: 20_000, maxBufferedBytes: 1e9 };
-  const consumer = new ParallelConsumer(
-    log.asMessageLog(),
-    { group: 'group', topics: [TOPIC], ...bounds, onRevoke: 'drain', drainTimeoutMs: 500, ...options },
-    { unprocessable: () => Promise.reject(new Error('not expected')), ...policy },
-    {},
-    time.clock,
-  );
-  opened.push(consumer);
-  await consumer.start();
-  return consumer;
-};
+): Promise<ParallelConsumer> =>
+  consumeScripted(log, policy, { maxInFlight: 256, maxBufferedRecords: 20_000, maxBufferedBytes: 1e9, drainTimeoutMs: 500, ...options });
 
 const functionOf = ({ headers }: LogRecord): string => headers['function'] ?? '';
 const bulkhead = (record: LogRecord) => ({ key: functionOf(record), limit: 40 });

@@ -2,45 +2,24 @@
  * Issues that other parallel consumers had, each as a history that would show it here. Numbers are of confluentinc/parallel-consumer
  * unless they name another project. Real: the whole consumer engine. Scripted: the log behind the port and the handlers.
  */
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { encodeOffsetMetadata } from '../src/consumer/offset-metadata.js';
-import { ParallelConsumer } from '../src/consumer/parallel-consumer.js';
+import type { ParallelConsumer } from '../src/consumer/parallel-consumer.js';
 import type { GroupPolicy, ParallelConsumerOptions } from '../src/parallel-consumer-options.js';
-import { ManualTime } from './manual-time.js';
+import { consume as consumeScripted, time } from './scripted-consumer.js';
 import { ScriptedHandler } from './scripted-handler.js';
 import { ScriptedLog, TOPIC } from './scripted-log.js';
 
 const encode = (...of: Parameters<typeof encodeOffsetMetadata>): string => encodeOffsetMetadata(...of).metadata;
 
-const time = new ManualTime();
 const { eventually, passing, elapse } = time;
-const opened: ParallelConsumer[] = [];
 
-const consume = async (
+const consume = (
   log: ScriptedLog,
   policy: Partial<GroupPolicy> & Pick<GroupPolicy, 'handle'>,
   options: Partial<ParallelConsumerOptions> = {},
-): Promise<ParallelConsumer> => {
-  const consumer = new ParallelConsumer(
-    log.asMessageLog(),
-    {
-      group: 'group',
-      topics: [TOPIC],
-      maxInFlight: 16,
-      maxBufferedRecords: 20_000,
-      maxBufferedBytes: 1e8,
-      onRevoke: 'drain',
-      drainTimeoutMs: 400,
-      ...options,
-    },
-    { unprocessable: () => Promise.reject(new Error('not expected')), ...policy },
-    {},
-    time.clock,
-  );
-  opened.push(consumer);
-  await consumer.start();
-  return consumer;
-};
+): Promise<ParallelConsumer> =>
+  consumeScripted(log, policy, { maxBufferedRecords: 20_000, maxBufferedBytes: 1e8, drainTimeoutMs: 400, ...options });
 
 /** What the next owner starts after this was committed by hand. */
 const startedAfter = async (offset: number, metadata: string, written: number): Promise<string[]> => {
@@ -57,10 +36,6 @@ const startedAfter = async (offset: number, metadata: string, written: number): 
 const names = (...offsets: number[]): string[] => offsets.map((offset) => `0:${offset}`);
 
 describe('what went wrong elsewhere', () => {
-  afterEach(async () => {
-    await passing(Promise.all(opened.splice(0).map((consumer) => consumer.stop())));
-  });
-
   it('#826: the highest offset that was seen was committed although it had not succeeded', async () => {
     const log = new ScriptedLog();
     const handler = new ScriptedHandler();
