@@ -2,7 +2,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { decodeOffsetMetadata, encodeOffsetMetadata, type OffsetProgress, type Suspect } from '../src/consumer/offset-metadata.js';
 import type { LogRecord, OffsetCommit } from '../src/log.js';
-import type { RecordContext } from '../src/parallel-consumer-options.js';
+import type { ParallelConsumerOptions, RecordContext } from '../src/parallel-consumer-options.js';
 import { broken, byFunction, byKey, consume, time } from './scripted-consumer.js';
 import { ScriptedHandler } from './scripted-handler.js';
 import { ScriptedLog, TOPIC } from './scripted-log.js';
@@ -28,6 +28,16 @@ const progressIn = (commits: readonly OffsetCommit[], partition: number): Offset
 };
 
 const suspectsOf = (log: ScriptedLog, partition: number): readonly Suspect[] => progressIn(log.commits, partition).suspects;
+
+/** A call of partition 1 runs, and nothing is known yet of the others. */
+const withACall = async (log: ScriptedLog, options: Partial<ParallelConsumerOptions> = {}): Promise<ScriptedHandler> => {
+  const handler = new ScriptedHandler();
+  await consume(log, { handle: handler.handle }, options);
+  await passing(log.assign(1));
+  log.write(1);
+  await eventually(() => expect(handler.running).toEqual(['1:0']));
+  return handler;
+};
 
 describe('records that may have killed a process', () => {
   it('announces a suspect when its turn has come, and starts it once that is acknowledged', async () => {
@@ -140,11 +150,7 @@ describe('records that may have killed a process', () => {
   it('holds up nobody with a suspect that was to run alone when its partition went', async () => {
     const log = new ScriptedLog();
     writeSuspect(log, 0);
-    const handler = new ScriptedHandler();
-    await consume(log, { handle: handler.handle }, { drainTimeoutMs: 60_000 });
-    await passing(log.assign(1));
-    log.write(1);
-    await eventually(() => expect(handler.running).toEqual(['1:0']));
+    const handler = await withACall(log, { drainTimeoutMs: 60_000 });
     await passing(log.assign(0));
     await elapse(500);
     log.write(1);
@@ -157,11 +163,7 @@ describe('records that may have killed a process', () => {
   it('lets the next suspect run alone when the partition of the one before went', async () => {
     const log = new ScriptedLog();
     for (const partition of [0, 2]) writeSuspect(log, partition);
-    const handler = new ScriptedHandler();
-    await consume(log, { handle: handler.handle }, { drainTimeoutMs: 60_000 });
-    await passing(log.assign(1));
-    log.write(1);
-    await eventually(() => expect(handler.running).toEqual(['1:0']));
+    const handler = await withACall(log, { drainTimeoutMs: 60_000 });
     await passing(log.assign(0));
     await elapse(500);
     await passing(log.assign(2));
@@ -205,11 +207,7 @@ describe('records that may have killed a process', () => {
   it('counts no other death for a suspect that is to run alone, neither before it starts nor after it has ended', async () => {
     const log = new ScriptedLog();
     writeSuspect(log, 0);
-    const handler = new ScriptedHandler();
-    await consume(log, { handle: handler.handle });
-    await passing(log.assign(1));
-    log.write(1);
-    await eventually(() => expect(handler.running).toEqual(['1:0']));
+    const handler = await withACall(log);
     await passing(log.assign(0));
     await elapse(500);
     expect(suspectsOf(log, 0)).toEqual([{ offset: 0, deaths: 2, announced: false }]);
@@ -229,11 +227,7 @@ describe('records that may have killed a process', () => {
   it('tries nothing again while a suspect runs alone, nor before it is committed that it has ended', async () => {
     const log = new ScriptedLog();
     writeSuspect(log, 0);
-    const handler = new ScriptedHandler();
-    await consume(log, { handle: handler.handle });
-    await passing(log.assign(1));
-    log.write(1);
-    await eventually(() => expect(handler.running).toEqual(['1:0']));
+    const handler = await withACall(log);
     handler.end('1:0', broken(true));
     await passing(log.assign(0));
     await eventually(() => expect(handler.running).toEqual(['0:0']));

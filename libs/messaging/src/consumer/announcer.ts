@@ -31,12 +31,13 @@ export class Announcer {
     if (isAnnounced || (alone && completed)) {
       await new Promise<void>((goOn) => {
         this.#returning.set(task, goOn);
-        if (alone) scheduler.isolate(task);
-        else {
+        if (alone) {
+          scheduler.isolate(task);
+          this.commits.soon();
+        } else {
           scheduler.rests(task, false);
           this.#announce(task, goOn);
         }
-        this.commits.soon();
         this.dispatcher.wake();
       });
       this.#returning.delete(task);

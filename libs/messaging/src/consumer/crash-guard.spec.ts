@@ -75,7 +75,7 @@ describe('crash guard', () => {
   it('lets nothing start before the partition is marked as owned, then everything at once', () => {
     const guard = new CrashGuard<Work>(NOTHING_KNOWN, 100);
     const [first, second] = [new Work(0), new Work(1)];
-    expect([guard.holds(first), guard.wantsCommit, guard.waiting]).toEqual([true, true, 1]);
+    expect([guard.holds(first), guard.awaitsCommit, guard.waiting]).toEqual([true, true, 1]);
     expect(guard.tell()).toEqual([]);
     expect(guard.confirmed()).toEqual([first]);
     expect([guard.holds(second), guard.waiting, second.suspected]).toEqual([false, 0, false]);
@@ -120,9 +120,9 @@ describe('crash guard', () => {
     guard.confirmed();
     let begun = 0;
     guard.announce(works[1]!, () => begun++);
-    expect([guard.wantsCommit, guard.tell(), begun]).toEqual([true, [{ offset: 1, deaths: 0, announced: true }], 0]);
+    expect([guard.awaitsCommit, guard.tell(), begun]).toEqual([true, [{ offset: 1, deaths: 0, announced: true }], 0]);
     guard.confirmed();
-    expect([guard.wantsCommit, begun]).toEqual([false, 1]);
+    expect([guard.awaitsCommit, begun]).toEqual([false, 1]);
   });
 
   it('announces no more than the text beside the offset has room for, but a few', () => {

@@ -92,12 +92,7 @@ export class CrashGuard<T extends Guarded<T>> {
 
   /** Something is to be said in a commit, or was and is not acknowledged. */
   get awaitsCommit(): boolean {
-    return this.wantsCommit || this.#said.length > 0;
-  }
-
-  /** A commit now would let something start that a commit under way does not. */
-  get wantsCommit(): boolean {
-    return this.#unsaid.length + this.#held.length > 0;
+    return this.#held.length + this.#unsaid.length + this.#said.length > 0;
   }
 
   /** Takes in a delivered record; false when it need not wait for the partition to be marked as owned. */

@@ -220,7 +220,7 @@ export class ParallelConsumer {
     }
     this.#committer.changed(owned);
     this.#buffer.holdIfExhausted(owned);
-    if (owned.guard.wantsCommit) this.#commits.commit();
+    if (owned.guard.awaitsCommit) this.#commits.commit();
     this.#dispatcher.wake();
   }
 
