@@ -67,6 +67,8 @@ interface ProcessFacts {
   readonly limitChanges: Map<LogRecord, number>;
   isRejoining: boolean;
   commitsAtMs: number;
+  /** When the last one was asked for that the broker took. */
+  takenCommitAtMs: number;
   commitFailedAtMs: number;
   unsettledSinceMs: number;
   inSessionFromMs: number;
@@ -163,7 +165,8 @@ export class Referee {
         this.#violated(`${recordName(record)} runs on after the drain`);
     // Stopped meanwhile: others may own what it did.
     if (facts.unsettledSinceMs > revokingSinceMs || facts.commitFailedAtMs >= revokingSinceMs) return;
-    const saidSinceMs = Math.max(revokingSinceMs, facts.commitsAtMs);
+    // What it asked for without an answer yet may not be taken: its time was over.
+    const saidSinceMs = Math.max(revokingSinceMs, facts.takenCommitAtMs);
     for (const { tries, accepted } of drained) {
       for (const { record, resolvedAtMs } of tries.values())
         if (resolvedAtMs !== null && resolvedAtMs < saidSinceMs && (accepted === null || !covers(accepted, record.offset)))
@@ -226,6 +229,7 @@ export class Referee {
 
   committed(process: SimulatedProcess, offsets: readonly OffsetCommit[]): void {
     this.tally.count('commits');
+    this.#factsOf(process).takenCommitAtMs = this.#factsOf(process).commitsAtMs;
     this.tell(`${process.name}: committed ${offsets.map((each) => `${nameOf(each)}@${each.offset}`).join(' ')}`);
     for (const { offset, metadata = '', ...partition } of offsets) {
       const progress = progressOf(partition, offset, metadata);
@@ -456,6 +460,7 @@ export class Referee {
         ...nothing,
         isRejoining: false,
         commitsAtMs: -Infinity,
+        takenCommitAtMs: -Infinity,
         commitFailedAtMs: -Infinity,
         unsettledSinceMs: this.time.nowMs,
         inSessionFromMs: this.time.nowMs,
